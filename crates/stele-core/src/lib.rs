@@ -1,0 +1,1 @@
+//! Identifiers, signature suites, entries, blocks, receipts and their verification, without I/O, clock or threads.

@@ -1,0 +1,1 @@
+//! The durable entry log, the authenticated state and the execution of blocks over them.
