@@ -1,1 +1,3 @@
 //! Identifiers, signature suites, entries, blocks, receipts and their verification, without I/O, clock or threads.
+
+pub mod merkle;
