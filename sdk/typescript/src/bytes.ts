@@ -1,0 +1,79 @@
+// Byte helpers: hexadecimal, base32, comparison, concatenation. No Node API.
+
+/** Refuses text that is not what its name says. */
+export class TextError extends Error {
+  override readonly name = "TextError";
+}
+
+const HEX = "0123456789abcdef";
+
+/** Lower-case hexadecimal. */
+export function toHex(bytes: Uint8Array): string {
+  let text = "";
+  for (const byte of bytes) text += HEX.charAt(byte >> 4) + HEX.charAt(byte & 15);
+  return text;
+}
+
+/** Reads hexadecimal of either case; white space around it is allowed, inside it is not. */
+export function fromHex(text: string): Uint8Array {
+  const hex = text.trim().toLowerCase();
+  if (!/^(?:[0-9a-f]{2})*$/.test(hex)) throw new TextError("not hexadecimal");
+  const bytes = new Uint8Array(hex.length / 2);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = Number.parseInt(hex.slice(2 * i, 2 * i + 2), 16);
+  return bytes;
+}
+
+const BASE32 = "abcdefghijklmnopqrstuvwxyz234567";
+
+/** Lower-case base32 without padding (RFC 4648 section 6). */
+export function toBase32(bytes: Uint8Array): string {
+  let text = "";
+  let buffer = 0;
+  let bits = 0;
+  for (const byte of bytes) {
+    buffer = (buffer << 8) | byte;
+    bits += 8;
+    while (bits >= 5) {
+      bits -= 5;
+      text += BASE32.charAt((buffer >> bits) & 31);
+    }
+    buffer &= (1 << bits) - 1;
+  }
+  if (bits > 0) text += BASE32.charAt((buffer << (5 - bits)) & 31);
+  return text;
+}
+
+/** Whether two byte strings are equal. */
+export function equal(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && compare(a, b) === 0;
+}
+
+/** Bytewise lexicographic order; a prefix sorts first. */
+export function compare(a: Uint8Array, b: Uint8Array): number {
+  const length = Math.min(a.length, b.length);
+  for (let i = 0; i < length; i++) {
+    const difference = (a[i] as number) - (b[i] as number);
+    if (difference !== 0) return difference;
+  }
+  return a.length - b.length;
+}
+
+/** One byte string after the other. */
+export function concat(...parts: readonly Uint8Array[]): Uint8Array {
+  let length = 0;
+  for (const part of parts) length += part.length;
+  const bytes = new Uint8Array(length);
+  let offset = 0;
+  for (const part of parts) {
+    bytes.set(part, offset);
+    offset += part.length;
+  }
+  return bytes;
+}
+
+const encoder = new TextEncoder();
+
+/** UTF-8. */
+export function utf8(text: string): Uint8Array {
+  return encoder.encode(text);
+}

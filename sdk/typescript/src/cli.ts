@@ -1,0 +1,114 @@
+// `stele-verify FILE --network network.json [--format text|json]`
+//
+// Data on stdout, all else on stderr. Exit code: 0 valid, 1 not valid, 2 input that cannot be used.
+
+import { readFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+import { toHex } from "./bytes.js";
+import { itemToJson, verificationToJson } from "./json.js";
+import { partyDid } from "./keys.js";
+import { type Network, NetworkError, parseNetwork } from "./network.js";
+import { type Verification, verifyReceipt } from "./verify.js";
+
+const USAGE = `usage: stele-verify FILE --network NETWORK.json [--format text|json]
+
+Checks a Stele receipt offline, with the key in a network descriptor.
+FILE may be - for standard input. Exit code: 0 valid, 1 not valid, 2 unusable input.
+`;
+
+/** Input that cannot be used, with the next step for the reader. */
+class Unusable extends Error {
+  constructor(
+    message: string,
+    readonly hint: string,
+  ) {
+    super(message);
+  }
+}
+
+/** Runs the command line and returns its exit code. */
+export function main(argv: readonly string[]): number {
+  try {
+    return run(argv);
+  } catch (error) {
+    if (!(error instanceof Unusable)) throw error;
+    process.stderr.write(`error: ${error.message}\nhint: ${error.hint}\n`);
+    return 2;
+  }
+}
+
+function run(argv: readonly string[]): number {
+  const options = parse(argv);
+  if (options.help) {
+    process.stdout.write(USAGE);
+    return 0;
+  }
+  const network = readNetwork(options.network);
+  const result = verifyReceipt(read(options.file, "the receipt"), network);
+  process.stdout.write(options.format === "json" ? `${JSON.stringify(verificationToJson(result), null, 2)}\n` : describe(result));
+  return result.valid ? 0 : 1;
+}
+
+function parse(argv: readonly string[]): { file: string; network: string; format: string; help: boolean } {
+  const hint = "stele-verify --help shows the usage";
+  let parsed;
+  try {
+    parsed = parseArgs({
+      args: [...argv],
+      allowPositionals: true,
+      options: { network: { type: "string" }, format: { type: "string", default: "text" }, help: { type: "boolean", short: "h", default: false } },
+    });
+  } catch (error) {
+    throw new Unusable((error as Error).message, hint);
+  }
+  const { values, positionals } = parsed;
+  const [file, ...more] = positionals;
+  const { network, format, help } = values;
+  if (help) return { file: "", network: "", format, help };
+  if (file === undefined || more.length > 0) throw new Unusable("expected one receipt file", hint);
+  if (network === undefined) throw new Unusable("expected --network", "a node gives its descriptor at /v1/network");
+  if (format !== "text" && format !== "json") throw new Unusable("--format is text or json", hint);
+  return { file, network, format, help };
+}
+
+function read(file: string, what: string): Uint8Array {
+  try {
+    return new Uint8Array(readFileSync(file === "-" ? 0 : file));
+  } catch (error) {
+    throw new Unusable(`${what} cannot be read: ${(error as Error).message}`, "check the path");
+  }
+}
+
+function readNetwork(file: string): Network {
+  try {
+    return parseNetwork(new TextDecoder().decode(read(file, "the network descriptor")));
+  } catch (error) {
+    if (!(error instanceof NetworkError)) throw error;
+    throw new Unusable(error.message, "fetch the descriptor again from a source that you trust");
+  }
+}
+
+function describe(result: Verification): string {
+  if (!result.valid) return `not valid: ${result.code} (step ${result.step} of 14)\n  ${result.detail}\n`;
+  const { facts, receipt } = result;
+  const { record, entry } = facts;
+  const at = (ms: bigint) => (ms <= 8_640_000_000_000_000n ? new Date(Number(ms)).toISOString() : `${ms} ms`);
+  const rows: [string, string][] = [["network", `${facts.network.name} (${toHex(facts.network.networkId)})`]];
+  if (record) {
+    const { outcome } = record;
+    rows.push(["who", partyDid(record.party) + (entry ? `, key ${toHex(entry.kid)}` : "")]);
+    rows.push(["what", `entry ${toHex(record.entryId)} in register ${record.register}`]);
+    for (const command of entry?.commands ?? []) {
+      rows.push(["", `${command.register}/${command.name} ${JSON.stringify(itemToJson(command.body))}`]);
+    }
+    rows.push(["outcome", outcome.applied ? "applied" : `refused at command ${outcome.commandIndex}: ${outcome.code}`]);
+    for (const event of receipt.entryClaim?.events ?? []) rows.push(["event", `${event.name} ${JSON.stringify(itemToJson(event.body))}`]);
+    rows.push(["when", `${at(record.timeMs)}, height ${record.height}`], ["rule", record.rule]);
+  }
+  for (const { register, key, value } of receipt.stateClaims) {
+    rows.push(["state", `${register} ${toHex(key)} ${value === null ? "is absent" : `= ${toHex(value)}`}`]);
+  }
+  rows.push(["certificate", `${at(receipt.header.timeMs)}, height ${receipt.header.height}, block ${toHex(facts.block)}`]);
+  for (const line of receipt.witnesses) rows.push(["witness", `${line} (not judged)`]);
+  return `valid\n${rows.map(([name, value]) => `  ${name.padEnd(12)}${value}\n`).join("")}`;
+}

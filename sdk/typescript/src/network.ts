@@ -1,0 +1,72 @@
+// The network descriptor and the genesis: docs/format.md section 8.
+
+import { sha256 } from "@noble/hashes/sha2.js";
+import { concat, equal, fromHex, toHex, utf8 } from "./bytes.js";
+import { decodeStrict } from "./cbor.js";
+import { type PublicKey, publicKeyFromCose } from "./keys.js";
+import * as shape from "./shape.js";
+
+/** What a verifier keeps of a network. */
+export interface Network {
+  readonly name: string;
+  readonly networkId: Uint8Array;
+  readonly key: PublicKey;
+  /** Whether the descriptor carried the genesis, so that id and key were checked against it. */
+  readonly genesisChecked: boolean;
+}
+
+/** A descriptor that cannot be used. */
+export class NetworkError extends Error {
+  override readonly name = "NetworkError";
+}
+
+/** Reads a network descriptor from its JSON text. Throws NetworkError. */
+export function parseNetwork(json: string): Network {
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch {
+    throw new NetworkError("the network descriptor is not JSON");
+  }
+  return networkFromJson(value);
+}
+
+/** Reads a network descriptor from its parsed JSON. Members it does not know are ignored. */
+export function networkFromJson(value: unknown): Network {
+  if (typeof value !== "object" || value === null) throw new NetworkError("the network descriptor is not an object");
+  const descriptor = value as Record<string, unknown>;
+  if (descriptor["format"] !== "stele-network/1") throw new NetworkError("the descriptor's format is not stele-network/1");
+  const networkId = member(descriptor, "network_id");
+  if (networkId.length !== 32) throw new NetworkError("network_id is not 32 bytes");
+  const key = understood("key", () => publicKeyFromCose(member(descriptor, "key")));
+  const genesis = descriptor["genesis"] == null ? undefined : member(descriptor, "genesis");
+  if (genesis) checkGenesis(genesis, networkId, key);
+  return { name: String(descriptor["name"] ?? ""), networkId, key, genesisChecked: genesis !== undefined };
+}
+
+function member(descriptor: Record<string, unknown>, name: string): Uint8Array {
+  const value = descriptor[name];
+  if (typeof value !== "string") throw new NetworkError(`the descriptor lacks ${name}`);
+  return understood(name, () => fromHex(value));
+}
+
+function checkGenesis(genesis: Uint8Array, networkId: Uint8Array, key: PublicKey): void {
+  if (!equal(networkIdOfGenesis(genesis), networkId)) {
+    throw new NetworkError(`network_id is not the hash of the genesis, which is ${toHex(networkIdOfGenesis(genesis))}`);
+  }
+  const keyItem = understood("genesis", () => shape.tuple(decodeStrict(genesis), "the genesis", 6)[3]);
+  if (!equal(keyItem.raw, key.encoded)) throw new NetworkError("key is not the network key in the genesis");
+}
+
+/** The network id of a genesis. */
+export function networkIdOfGenesis(genesis: Uint8Array): Uint8Array {
+  return sha256(concat(utf8("stele/genesis/v1"), genesis));
+}
+
+function understood<T>(name: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw new NetworkError(`the descriptor's ${name} cannot be read: ${(error as Error).message}`);
+  }
+}
