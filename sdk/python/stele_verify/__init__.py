@@ -1,0 +1,46 @@
+"""Verify Stele receipts offline: who, what, when, by which rule, or a typed reason why not.
+
+Written from `docs/format.md` alone and without a look at the Rust code, so that an error in one
+implementation cannot hide in the other; both run on the same files in `vectors/`.
+
+    from stele_verify import Network, VerifyError, verify
+
+    network = Network.load("network.json")
+    try:
+        verified = verify(open("custody.receipt", "rb").read(), network)
+    except VerifyError as reason:
+        print(reason.code, reason.detail)
+
+| module | holds |
+|---|---|
+| `cbor` | section 1, deterministic CBOR |
+| `suites`, `ed25519` | section 2, keys and signatures |
+| `entry` | section 3 |
+| `block` | sections 4 and 5: record, events, certificate |
+| `merkle` | RFC 9162 inclusion |
+| `state` | section 6, sparse Merkle proofs |
+| `receipt` | section 7: the shape of a receipt and its fourteen steps |
+| `network` | section 8, genesis and network descriptor |
+"""
+
+from .entry import Entry, EntryError, decode_entry
+from .network import Network, NetworkError
+from .receipt import MAX_RECEIPT_BYTES, Verified, VerifyError, verify
+from .suites import CoseKeyError, PublicKey, UnsupportedSuite, did_of, party_id_of
+
+__all__ = [
+    "MAX_RECEIPT_BYTES",
+    "CoseKeyError",
+    "Entry",
+    "EntryError",
+    "Network",
+    "NetworkError",
+    "PublicKey",
+    "UnsupportedSuite",
+    "Verified",
+    "VerifyError",
+    "decode_entry",
+    "did_of",
+    "party_id_of",
+    "verify",
+]

@@ -1,0 +1,102 @@
+"""What a verifier keeps about a network: its id and its key (`docs/format.md` section 8)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from . import shape
+from .cbor import Malformed, NotCanonical, Value, decode_strict, encode
+from .suites import CoseKeyError, PublicKey, UnsupportedSuite
+
+FORMAT = "stele-network/1"
+
+
+class NetworkError(Exception):
+    """A network descriptor that cannot be used."""
+
+
+@dataclass(frozen=True)
+class Network:
+    name: str
+    network_id: bytes
+    key: PublicKey
+
+    @classmethod
+    def load(cls, file: str | Path) -> Network:
+        """Reads a descriptor file. Raises `NetworkError`, `UnsupportedSuite`, `OSError`."""
+        try:
+            return cls.from_json(json.loads(Path(file).read_bytes()))
+        except (ValueError, RecursionError) as error:
+            raise NetworkError(f"not JSON: {error}") from None
+
+    @classmethod
+    def from_json(cls, descriptor: Any) -> Network:
+        """From the parsed JSON. With `genesis`, its hash and its key must be those of the descriptor."""
+        if not isinstance(descriptor, dict) or descriptor.get("format") != FORMAT:
+            raise NetworkError(f"`format` is not {FORMAT}")
+        name = descriptor.get("name")
+        if not isinstance(name, str):
+            raise NetworkError("`name` is not text")
+        network_id, cose_key = _hex(descriptor, "network_id"), _hex(descriptor, "key")
+        if len(network_id) != 32:
+            raise NetworkError("`network_id` is not 32 bytes")
+        if "genesis" in descriptor:
+            _check_genesis(_hex(descriptor, "genesis"), network_id, cose_key)
+        try:
+            return cls(name, network_id, PublicKey.from_cose_key(cose_key))
+        except CoseKeyError as error:
+            raise NetworkError(f"`key`: {error.detail}") from None
+
+
+def _hex(descriptor: dict[str, Any], member: str) -> bytes:
+    try:
+        return bytes.fromhex(descriptor[member])
+    except (KeyError, TypeError, ValueError):
+        raise NetworkError(f"`{member}` is missing or not hex") from None
+
+
+def network_id_of(genesis: bytes) -> bytes:
+    return hashlib.sha256(b"stele/genesis/v1" + genesis).digest()
+
+
+def _check_genesis(genesis: bytes, network_id: bytes, cose_key: bytes) -> None:
+    try:
+        key = _parse_genesis(decode_strict(genesis, what="genesis"))
+    except (Malformed, NotCanonical) as error:
+        raise NetworkError(f"`genesis`: {error.detail}") from None
+    if network_id_of(genesis) != network_id:
+        raise NetworkError("`network_id` is not the hash of `genesis`")
+    if key != cose_key:
+        raise NetworkError("`key` is not the network key of `genesis`")
+
+
+def _parse_genesis(value: Value) -> bytes:
+    """Checks the shape; the encoded network key."""
+    version, name, time, key, members, registers = shape.tuple_of(value, "genesis", 6)
+    if shape.uint(version, "genesis version") != 1:
+        raise Malformed("genesis: version is not 1")
+    shape.tstr(name, "genesis name", 1, 64)
+    shape.uint(time, "genesis time")
+    for member in shape.array(members, "genesis members", 1, 64):
+        member_name, member_key = shape.tuple_of(member, "genesis member", 2)
+        shape.tstr(member_name, "genesis member name", 1, 128)
+        _check_key(member_key, "genesis member key")
+    for register in shape.array(registers, "genesis registers", 1, 64):
+        register_name, register_version = shape.tuple_of(register, "genesis register", 2)
+        shape.register_name(register_name, "genesis register name")
+        shape.uint(register_version, "genesis register version")
+    _check_key(key, "genesis network key")
+    return encode(key)
+
+
+def _check_key(value: Value, where: str) -> None:
+    try:
+        PublicKey.from_value(value)
+    except CoseKeyError as error:
+        raise Malformed(f"{where}: {error.detail}") from None
+    except UnsupportedSuite:
+        pass  # a member may use a suite that only this verifier lacks
