@@ -40,7 +40,7 @@ pub(super) fn parse(material: &[u8]) -> Option<Public> {
 /// Writes both public keys.
 pub(super) fn material(key: &Public) -> Vec<u8> {
     let mut material = Vec::with_capacity(ED25519_PUBLIC_LEN + ml_dsa::PUBLIC_LEN);
-    material.extend_from_slice((*key.ed25519).as_ref());
+    material.extend_from_slice(ed25519::material(&key.ed25519));
     material.extend_from_slice(&ml_dsa::material(&key.ml_dsa));
     material
 }
@@ -71,7 +71,7 @@ pub(super) fn seeds(key: &Secret) -> [&[u8]; 2] {
 /// The public half.
 pub(super) fn public(key: &Secret) -> Public {
     Public {
-        ed25519: Arc::new(key.ed25519.verification_key()),
+        ed25519: Arc::new(ed25519::public(&key.ed25519)),
         ml_dsa: ml_dsa::public(&key.ml_dsa),
     }
 }

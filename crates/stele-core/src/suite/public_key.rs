@@ -109,7 +109,7 @@ impl Material {
 
     fn to_cose_key(&self) -> Vec<u8> {
         let bytes = match self {
-            Self::Ed25519(key) => key.as_ref().to_vec(),
+            Self::Ed25519(key) => ed25519::material(key).to_vec(),
             Self::Es256(key) => es256::material(key),
             Self::MlDsa65(key) => ml_dsa::material(key),
             Self::Ed25519MlDsa65(key) => hybrid::material(key),

@@ -139,7 +139,7 @@ impl SigningKey {
 impl Secret {
     fn public(&self) -> Material {
         match self {
-            Self::Ed25519(key) => Material::Ed25519(key.verification_key()),
+            Self::Ed25519(key) => Material::Ed25519(ed25519::public(key)),
             Self::Es256(key) => Material::Es256(*key.verifying_key()),
             Self::MlDsa65(key) => Material::MlDsa65(ml_dsa::public(key)),
             Self::Ed25519MlDsa65(key) => Material::Ed25519MlDsa65(hybrid::public(key)),
