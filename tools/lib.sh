@@ -81,6 +81,16 @@ stamp() {
     sources_of "$@" | sort | sha256sum >"$file"
 }
 
+# own_link FILE LINK: a hard link where the file system allows it, else a copy. A process that runs from the
+# link keeps its file when FILE is built anew.
+own_link() {
+    # mv refuses two names of one file.
+    [ ! "$1" -ef "$2" ] || return 0
+    rm -f "$2.new"
+    ln "$1" "$2.new" 2>/dev/null || cp "$1" "$2.new"
+    mv -f "$2.new" "$2"
+}
+
 # quietly WORDS... -- COMMAND...: says what is done, keeps the command's output for the case that it fails.
 # STELE_VERBOSE=1 shows it as it comes.
 quietly() {
