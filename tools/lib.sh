@@ -100,7 +100,7 @@ quietly() {
     say "${words[*]}"
     if [ -n "${STELE_VERBOSE:-}" ]; then "$@" >&2; return; fi
     log=$(mktemp)
-    if "$@" >"$log" 2>&1 </dev/null; then rm -f "$log"; return 0; fi
+    if NO_COLOR=1 "$@" >"$log" 2>&1 </dev/null; then rm -f "$log"; return 0; fi
     tail -n 60 "$log" >&2
     say "(the last lines of: $*; all of it is in $log)"
     return 1
