@@ -1,0 +1,295 @@
+// The node's HTTP API as the console uses it: every type and every call. The console is an
+// ordinary client; nothing here is private to it.
+
+/** Times are milliseconds since 1970-01-01T00:00:00Z; hashes are lower-case hexadecimal. */
+export interface Head {
+  height: number;
+  log_size: number;
+  log_root?: string;
+  state_root: string;
+  time_ms: number;
+}
+
+/** The network descriptor with the node's head. The descriptor part is what a verifier keeps. */
+export interface NetworkInfo {
+  format: string;
+  name: string;
+  network_id: string;
+  key: string;
+  genesis?: string;
+  head: Head;
+  version: string;
+}
+
+export interface Outcome {
+  applied: boolean;
+  code?: string;
+  command_index?: number;
+  /** The refusal as a sentence, and what to do about it. */
+  sentence?: string;
+  hint?: string;
+}
+
+export interface EntrySummary {
+  entry_id: string;
+  log_index: number;
+  height: number;
+  time_ms: number;
+  register: string;
+  party: string;
+  party_name?: string;
+  commands: string[];
+  outcome: Outcome;
+}
+
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+export type Body = { [key: string]: Json };
+
+export interface Entry extends Omit<EntrySummary, "commands"> {
+  kid: string;
+  rule: string;
+  commands: { register: string; name: string; body: Body }[];
+  events: { name: string; body: Body }[];
+  size_bytes: number;
+}
+
+export interface Page<T> {
+  items: T[];
+  next_cursor?: string | null;
+}
+
+export interface BlockSummary {
+  height: number;
+  time_ms: number;
+  block_hash: string;
+  entries: number;
+  refused?: number;
+  tree_size: number;
+}
+
+export interface Block extends BlockSummary {
+  previous: string;
+  log_root: string;
+  state_root: string;
+  kid?: string;
+  items?: EntrySummary[];
+}
+
+export interface CommandField {
+  name: string;
+  type: string;
+  required: boolean;
+  doc: string;
+}
+
+export interface CommandSpec {
+  name: string;
+  doc: string;
+  fields: CommandField[];
+}
+
+export interface Register {
+  name: string;
+  version: number;
+  doc?: string;
+  reads?: string[];
+  commands: CommandSpec[];
+  entries: number;
+}
+
+export interface PartySummary {
+  party: string;
+  name?: string;
+  roles?: string[];
+  entries?: number;
+  since_ms?: number;
+}
+
+export interface PartyKey {
+  kid: string;
+  suite?: string;
+  status?: string;
+  since_ms?: number;
+  until_ms?: number | null;
+}
+
+export interface Accreditation {
+  scope: string;
+  granted_by?: string;
+  since_ms?: number;
+  until_ms?: number | null;
+  status?: string;
+}
+
+export interface Party extends PartySummary {
+  keys: PartyKey[];
+  accreditations?: Accreditation[];
+  devices?: { party: string; name?: string }[];
+  owner?: string;
+}
+
+export interface SearchHit {
+  kind: string;
+  id: string;
+  title: string;
+  snippet?: string;
+  href?: string;
+}
+
+export interface ScenarioInfo {
+  name: string;
+  title?: string;
+  purpose: string;
+  input?: string;
+}
+
+export interface ScenarioStep {
+  name: string;
+  ok: boolean;
+  detail: string;
+}
+
+export interface Figure {
+  id: string;
+  value: number;
+  unit: string;
+  goal?: number | null;
+  better?: "higher" | "lower";
+  peer?: string | null;
+  note?: string | null;
+}
+
+export interface Evidence {
+  claim: string;
+  /** The receipt's file name in the run's report. */
+  receipt: string;
+  /** Where the node serves that file. */
+  href?: string;
+}
+
+export interface ScenarioRun {
+  scenario: string;
+  status?: "running" | "done" | "failed";
+  ok: boolean;
+  skipped?: boolean | string | null;
+  steps: ScenarioStep[];
+  figures: Figure[];
+  evidence: Evidence[];
+  started_ms?: number;
+  finished_ms?: number;
+  report_href?: string;
+  /** Names of the steps still to come, while it runs. */
+  pending?: string[];
+}
+
+export interface Health {
+  status: string;
+  [check: string]: Json;
+}
+
+/** An RFC 9457 problem, or why no answer came. */
+export class Problem extends Error {
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    readonly title: string,
+    readonly detail: string,
+    readonly hint: string,
+  ) {
+    super(title);
+  }
+
+  get missing(): boolean {
+    return this.status === 404;
+  }
+
+  get forbidden(): boolean {
+    return this.status === 401 || this.status === 403;
+  }
+}
+
+/** The address of an API path, beside the console's own page. */
+export function address(path: string): string {
+  return new URL(path.replace(/^\//, ""), document.baseURI.split("#")[0]).href;
+}
+
+const TOKEN = "stele.token";
+/** The node's API token for this tab; it is never kept beyond it. */
+export const token = {
+  get: () => sessionStorage.getItem(TOKEN) ?? "",
+  set: (value: string) => (value ? sessionStorage.setItem(TOKEN, value) : sessionStorage.removeItem(TOKEN)),
+};
+
+async function request(path: string, init: RequestInit = {}): Promise<Response> {
+  const headers = new Headers(init.headers);
+  if (token.get()) headers.set("authorization", `Bearer ${token.get()}`);
+  let response: Response;
+  try {
+    response = await fetch(address(path), { ...init, headers });
+  } catch (cause) {
+    if (init.signal?.aborted) throw cause;
+    throw new Problem(0, "unreachable", "The node did not answer", "No connection to the node could be made.", "Check that it is running, then try again.");
+  }
+  if (!response.ok) throw await problem(response);
+  return response;
+}
+
+async function problem(response: Response): Promise<Problem> {
+  const body = (await response.json().catch(() => ({}))) as Record<string, unknown>;
+  const text = (name: string) => (typeof body[name] === "string" ? (body[name] as string) : "");
+  return new Problem(response.status, text("code") || `http-${response.status}`, text("title") || `The node answered ${response.status}`, text("detail"), text("hint"));
+}
+
+async function json<T>(path: string, init?: RequestInit): Promise<T> {
+  const response = await request(path, { ...init, headers: { accept: "application/json", ...init?.headers } });
+  return (await response.json()) as T;
+}
+
+/** Appends the members that are set. */
+export function withQuery(path: string, query: Record<string, string | number | undefined | null>): string {
+  const search = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) if (value !== undefined && value !== null && value !== "") search.set(name, String(value));
+  return search.size > 0 ? `${path}?${search}` : path;
+}
+
+export interface EntryQuery {
+  register?: string;
+  party?: string;
+  outcome?: string;
+  q?: string;
+  from?: string | number;
+  to?: string | number;
+  cursor?: string;
+  limit?: number;
+}
+
+const part = encodeURIComponent;
+
+export const api = {
+  network: (signal?: AbortSignal) => json<NetworkInfo>("v1/network", { signal }),
+  health: (signal?: AbortSignal) => json<Health>("health", { signal }),
+  checkpoint: async (signal?: AbortSignal) => (await request("log/checkpoint", { signal })).text(),
+  entries: (query: EntryQuery, signal?: AbortSignal) => json<Page<EntrySummary>>(withQuery("v1/entries", { ...query }), { signal }),
+  entry: (id: string, signal?: AbortSignal) => json<Entry>(`v1/entries/${part(id)}`, { signal }),
+  receiptPath: (id: string) => `v1/entries/${part(id)}/receipt`,
+  envelopePath: (id: string) => `v1/entries/${part(id)}/envelope`,
+  bytes: async (path: string, signal?: AbortSignal) => new Uint8Array(await (await request(path, { signal })).arrayBuffer()),
+  blocks: (query: { cursor?: string; limit?: number }, signal?: AbortSignal) => json<Page<BlockSummary>>(withQuery("v1/blocks", query), { signal }),
+  block: (height: string, signal?: AbortSignal) => json<Block>(`v1/blocks/${part(height)}`, { signal }),
+  registers: async (signal?: AbortSignal) => list(await json<Register[] | Page<Register>>("v1/registers", { signal })),
+  register: (name: string, signal?: AbortSignal) => json<Register>(`v1/registers/${part(name)}`, { signal }),
+  parties: (query: { q?: string; cursor?: string; limit?: number }, signal?: AbortSignal) => json<Page<PartySummary>>(withQuery("v1/parties", query), { signal }),
+  party: (did: string, signal?: AbortSignal) => json<Party>(`v1/parties/${part(did)}`, { signal }),
+  partyEntries: (did: string, query: { cursor?: string; limit?: number }, signal?: AbortSignal) =>
+    json<Page<EntrySummary>>(withQuery(`v1/parties/${part(did)}/entries`, query), { signal }),
+  search: async (q: string, signal?: AbortSignal) => list(await json<SearchHit[] | Page<SearchHit>>(withQuery("v1/search", { q }), { signal })),
+  scenarios: async (signal?: AbortSignal) => list(await json<ScenarioInfo[] | Page<ScenarioInfo>>("v1/scenarios", { signal })),
+  scenario: (name: string, signal?: AbortSignal) => json<ScenarioInfo>(`v1/scenarios/${part(name)}`, { signal }),
+  runScenario: (name: string) => json<ScenarioRun>(`v1/scenarios/${part(name)}/runs`, { method: "POST", headers: { "content-type": "application/json" }, body: "{}" }),
+  latestRun: (name: string, signal?: AbortSignal) => json<ScenarioRun>(`v1/scenarios/${part(name)}/runs/latest`, { signal }),
+  watchPath: (from: number) => withQuery("v1/watch", { from }),
+};
+
+function list<T>(answer: T[] | Page<T>): T[] {
+  return Array.isArray(answer) ? answer : answer.items;
+}
