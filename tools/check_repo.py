@@ -23,7 +23,10 @@ REGISTRY_HOSTS = re.compile(r"registry\.npmjs\." + r"org|files\.pythonhosted\." 
 
 
 def run(*command: str) -> str:
-    return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    out = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    if out.returncode:
+        sys.exit(f"{' '.join(command)} failed:\n{out.stderr}")
+    return out.stdout
 
 
 def files() -> list[Path]:
