@@ -11,6 +11,12 @@ use super::es256::uncompressed;
 /// The signer id that enters the hash (GM/T 0009 section 10).
 const SIGNER_ID: &str = "1234567812345678";
 
+/// n - 1 for the order n of the curve's group (GB/T 32918.5).
+const ORDER_MINUS_1: [u8; 32] = [
+    0xff, 0xff, 0xff, 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+    0x72, 0x03, 0xdf, 0x6b, 0x21, 0xc6, 0x05, 0x2b, 0x53, 0xbb, 0xf4, 0x09, 0x39, 0xd5, 0x41, 0x22,
+];
+
 /// A public key with the hash of its signer information.
 pub(super) type Public = Arc<VerifyingKey>;
 /// A secret key. Unlike the others, its crate does not wipe it when dropped.
@@ -35,6 +41,10 @@ pub(super) fn verify(key: &Public, message: &[u8], signature: &[u8]) -> bool {
 
 /// Reads a 32-byte big-endian scalar; `None` unless it lies in `1..n - 1` (GB/T 32918.2 section 6.1).
 pub(super) fn from_secret(secret: &[u8]) -> Option<Secret> {
+    // The crate also admits n - 1, with which signing fails: it divides by 1 + d.
+    if secret == ORDER_MINUS_1 {
+        return None;
+    }
     SigningKey::from_slice(SIGNER_ID, secret).ok()
 }
 
