@@ -1,0 +1,1 @@
+"""The parts of `vectors/generate.py`, one module per file of vectors."""

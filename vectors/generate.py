@@ -1,0 +1,130 @@
+"""Make all vectors of this folder again, byte for byte: `python vectors/generate.py [FOLDER]`.
+
+Needs the test dependencies of sdk/python. Keys come from labels, signatures are deterministic, and
+neither clock nor randomness is read. With FOLDER the files go there, for a comparison.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+SDK = HERE.parent / "sdk" / "python"
+sys.path[:0] = [str(HERE), str(SDK), str(SDK / "tests")]
+
+from gen.entries import entry_vectors  # noqa: E402
+from gen.receipts_bad import bad_receipts  # noqa: E402
+from gen.receipts_good import good_receipts  # noqa: E402
+from gen.simple import cbor_vectors, ed25519_vectors, key_vectors, state_vectors  # noqa: E402
+from gen.world import ED, NETWORKS  # noqa: E402
+
+CODES = (
+    "too-large malformed not-canonical unsupported-version no-claim wrong-network wrong-key wrong-tree-size "
+    "bad-inclusion-proof bad-signature record-mismatch entry-mismatch events-mismatch bad-state-proof"
+).split()
+#: Longer receipts are described by parts instead of being stored.
+STORED_BYTES_MAX = 60_000
+MAX_RECEIPT_BYTES = 2 * 1024 * 1024
+
+
+def receipt_vectors() -> dict[str, bytes | list[dict[str, Any]]]:
+    """File name to bytes, and the table that names them all."""
+    network_file = {chain.network: name for name, chain in NETWORKS.items()}
+    files: dict[str, bytes | list[dict[str, Any]]] = {}
+    table: list[dict[str, Any]] = []
+    for good in good_receipts():
+        name = f"good-{good.name.replace(' ', '-').replace('^', '').replace('+', 'plus')}"
+        row = {"name": name, **stored(name, good.data, files), "network": network_file[good.chain.network]}
+        table.append({**row, "valid": True, "expect": good.answer()})
+    for name, step, chain, data in bad_receipts():
+        name = f"bad-{step:02}-{name}"
+        row = {"name": name, **stored(name, data, files), "network": network_file[chain.network]}
+        table.append({**row, "valid": False, "step": step, "code": CODES[step - 1]})
+    table += too_large()
+    names = [row["name"] for row in table]
+    assert len(set(names)) == len(names), "a name twice"
+    files["receipts.json"] = table
+    return files
+
+
+def stored(name: str, data: bytes, files: dict[str, Any]) -> dict[str, Any]:
+    if len(data) <= STORED_BYTES_MAX:
+        files[f"receipts/{name}.receipt"] = data
+        return {"file": f"receipts/{name}.receipt"}
+    before, after = data.split(bytes(1024 * 1024), 1)
+    return {"parts": [{"hex": before.hex()}, {"repeat": "00", "times": 1024 * 1024}, {"hex": after.hex()}]}
+
+
+def too_large() -> list[dict[str, Any]]:
+    rows = []
+    for name, size, step in (
+        ("bad-01-one-byte-above-2-mib", MAX_RECEIPT_BYTES + 1, 1),
+        ("bad-01-16-mib", 16 * 1024 * 1024, 1),
+        ("bad-02-zeros-of-2-mib", MAX_RECEIPT_BYTES, 2),
+    ):
+        parts = [{"repeat": "00", "times": size}]
+        row = {"name": name, "parts": parts, "network": "network-ed25519.json"}
+        rows.append({**row, "valid": False, "step": step, "code": CODES[step - 1]})
+    return rows
+
+
+def unusable_networks() -> list[dict[str, Any]]:
+    """Descriptors that a verifier must refuse to use."""
+    good = ED.descriptor()
+    sm2 = next(row for row in key_vectors() if row.get("suite") == "SM2")
+    bad_network = {
+        "format missing": {k: v for k, v in good.items() if k != "format"},
+        "another format": {**good, "format": "stele-network/2"},
+        "no network id": {k: v for k, v in good.items() if k != "network_id"},
+        "network id is not the hash of the genesis": {**good, "network_id": "00" * 32},
+        "network id of 31 bytes": {**good, "network_id": good["network_id"][:-2]},
+        "key is not that of the genesis": {**good, "key": NETWORKS["network-es256.json"].descriptor()["key"]},
+        "key is not hex": {**good, "key": "zz"},
+        "key is no COSE_Key": {**{k: v for k, v in good.items() if k != "genesis"}, "key": "a0"},
+        "genesis with bytes after": {**good, "genesis": good["genesis"] + "00"},
+    }
+    rows = [{"name": n, "descriptor": d, "usable": False, "code": "bad-network"} for n, d in bad_network.items()]
+    without_genesis = {k: v for k, v in good.items() if k != "genesis"}
+    rows.append({"name": "without genesis", "descriptor": without_genesis, "usable": True})
+    unknown = {**without_genesis, "key": sm2["cose_key"]}
+    row = {"name": "key of SM2", "descriptor": unknown, "usable": False, "code": "unsupported-suite"}
+    return [*rows, {**row, "feature": "sm"}]
+
+
+def all_files() -> dict[str, bytes]:
+    """Every generated file by its name relative to this folder."""
+    files: dict[str, Any] = receipt_vectors()
+    files |= {name: chain.descriptor() for name, chain in NETWORKS.items()}
+    files["networks.json"] = unusable_networks()
+    files["entries.json"] = entry_vectors()
+    files["cbor.json"] = cbor_vectors()
+    files["keys.json"] = key_vectors()
+    files["state.json"] = state_vectors()
+    files["ed25519.json"] = ed25519_vectors()
+    return {name: data if isinstance(data, bytes) else as_json(data) for name, data in files.items()}
+
+
+def as_json(data: Any) -> bytes:
+    """One row a line for tables, so that a change reads well in a diff."""
+    if isinstance(data, list):
+        return ("[\n" + ",\n".join(json.dumps(row, ensure_ascii=False) for row in data) + "\n]\n").encode()
+    return (json.dumps(data, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def main() -> None:
+    target = Path(sys.argv[1]) if len(sys.argv) > 1 else HERE
+    (target / "receipts").mkdir(parents=True, exist_ok=True)
+    files = all_files()
+    for old in (target / "receipts").glob("*.receipt"):
+        if f"receipts/{old.name}" not in files:
+            old.unlink()
+    for name, data in files.items():
+        (target / name).write_bytes(data)
+    print(f"{len(files)} files, {sum(map(len, files.values()))} bytes", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
