@@ -33,18 +33,24 @@ export class CborError extends Error {
   }
 }
 
-/** Decodes exactly one item; notes every deviation from the deterministic encoding in `faults`. */
-export function decode(bytes: Uint8Array, faults: string[]): Item {
-  const reader = new Reader(bytes, faults);
+/** The tag of a COSE_Sign1, the only one that the formats use. */
+export const COSE_SIGN1_TAG = 18n;
+
+/**
+ * Decodes exactly one item; notes every deviation from the deterministic encoding in `faults`.
+ * A tag is an error, but for the outermost one where the format page names it.
+ */
+export function decode(bytes: Uint8Array, faults: string[], outerTag?: bigint): Item {
+  const reader = new Reader(bytes, faults, outerTag);
   const item = reader.item(0);
   if (reader.position !== bytes.length) throw new CborError("bytes after the value", reader.position);
   return item;
 }
 
 /** Decodes exactly one item in deterministic encoding. */
-export function decodeStrict(bytes: Uint8Array): Item {
+export function decodeStrict(bytes: Uint8Array, outerTag?: bigint): Item {
   const faults: string[] = [];
-  const item = decode(bytes, faults);
+  const item = decode(bytes, faults, outerTag);
   if (faults[0] !== undefined) throw new CborError(faults[0], 0);
   return item;
 }
@@ -58,6 +64,7 @@ class Reader {
   constructor(
     private readonly bytes: Uint8Array,
     private readonly faults: string[],
+    private readonly outerTag: bigint | undefined,
   ) {}
 
   item(depth: number): Item {
@@ -104,8 +111,10 @@ class Reader {
         return { kind: "map", value, raw: raw() };
       }
       default: {
+        const tag = definite(length, start);
+        if (start !== 0 || tag !== this.outerTag) throw new CborError(`tag ${tag} where none is named`, start);
         const value = this.item(this.deeper(depth, start));
-        return { kind: "tag", tag: definite(length, start), value, raw: raw() };
+        return { kind: "tag", tag, value, raw: raw() };
       }
     }
   }

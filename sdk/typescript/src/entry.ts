@@ -2,7 +2,7 @@
 
 import { sha256 } from "@noble/hashes/sha2.js";
 import { equal } from "./bytes.js";
-import { decodeStrict, type Item } from "./cbor.js";
+import { COSE_SIGN1_TAG, type Item, decodeStrict } from "./cbor.js";
 import { countersignStructure, sigStructure } from "./cose.js";
 import type { PublicKey } from "./keys.js";
 import * as shape from "./shape.js";
@@ -49,7 +49,7 @@ export interface Entry {
 /** Decodes an entry. Throws ShapeError or CborError, also for an encoding that is not deterministic. */
 export function decodeEntry(encoded: Uint8Array): Entry {
   if (encoded.length > ENTRY_BYTES_MAX) shape.refuse("the entry", `has ${encoded.length} bytes`);
-  const [protectedItem, unprotectedItem, payloadItem, signatureItem] = shape.coseSign1(decodeStrict(encoded), "the entry");
+  const [protectedItem, unprotectedItem, payloadItem, signatureItem] = shape.coseSign1(decodeStrict(encoded, COSE_SIGN1_TAG), "the entry");
   const protectedHeader = shape.bytes(protectedItem, "the protected header");
   const payload = shape.bytes(payloadItem, "the payload");
   const signature = shape.bytes(signatureItem, "the signature");

@@ -70,6 +70,8 @@ function material(encoded: Uint8Array): Material {
 }
 
 function ed25519Material(point: Uint8Array): Material {
+  // As ZIP-215 reads points: also in their other encodings, and those of small order.
+  if (!quiet(() => (ed25519.Point.fromBytes(point, true), true))) shape.refuse("the key", "is not a point of edwards25519");
   return {
     suite: "Ed25519",
     algorithms: [-19n, -8n],

@@ -1,6 +1,6 @@
 // Receipts as structures: docs/format.md sections 4, 5 and 7. Nothing is judged here but shape.
 
-import { type Item, decode } from "./cbor.js";
+import { COSE_SIGN1_TAG, type Item, decode } from "./cbor.js";
 import * as shape from "./shape.js";
 import { type StateClaim, stateClaim } from "./state.js";
 
@@ -75,7 +75,10 @@ export function decodeReceipt(encoded: Uint8Array, faults: string[]): Receipt {
   const format = shape.text(parts[0], "the receipt's format");
   const embedded = (item: Item, where: string) => decode(shape.bytes(item, where), faults);
 
-  const [protectedItem, unprotectedItem, payloadItem, signatureItem] = shape.coseSign1(embedded(parts[1], "the certificate"), "the certificate");
+  const [protectedItem, unprotectedItem, payloadItem, signatureItem] = shape.coseSign1(
+    decode(shape.bytes(parts[1], "the certificate"), faults, COSE_SIGN1_TAG),
+    "the certificate",
+  );
   const header = blockHeader(embedded(protectedItem, "the block header"));
   const entryClaim = readEntryClaim(unprotectedItem, embedded);
   const carriedRoot = payloadItem.kind === "null" ? undefined : shape.hash(payloadItem, "the certificate's payload");
