@@ -4,6 +4,7 @@
 //! a `Sig_structure` with one command. The number after each line is a checksum of the verdicts.
 
 #![allow(clippy::print_stdout, reason = "its output is its purpose")]
+#![allow(clippy::disallowed_methods, reason = "it measures, and needs a clock")]
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};

@@ -187,6 +187,7 @@ fn zip215_accepts_all_196_small_order_cases_alone_and_in_batches() {
     assert_eq!(cases.len(), 196);
     for case in &cases {
         assert_eq!(case.single(), Ok(()), "{case:02x?}");
+        assert!(case.zebra(), "{case:02x?}");
         assert_eq!(batch(std::slice::from_ref(case)), [Ok(())]);
     }
     assert_eq!(batch(&cases), vec![Ok(()); 196]);
