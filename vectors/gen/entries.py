@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from build import MS, BuiltEntry, Edits, Key, Raw, Tag, Unsorted, build_entry, countersign, enc, head, sha256
-from gen.world import CARRIER, COMMIT, ED, GROWER, HAND_OVER, LAB, LOT, REGISTER, SHOP, commit_entry
+from build import MS, BuiltEntry, Edits, Key, Raw, Tag, Unsorted, build_entry, enc
+from gen.world import CARRIER, COMMIT, ED, GROWER, HAND_OVER, LAB, REGISTER, SHOP, commit_entry
 
 NESTED_13: Any = "deep"
 for _ in range(13):

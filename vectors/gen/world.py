@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from build import MS, BuiltEntry, Chain, Key, State, build_entry, enc, sha256
+from build import BuiltEntry, Chain, Key, State, build_entry, enc, sha256
 
 GROWER = Key("Ed25519", "Fictional Orchard Cooperative")
 CARRIER = Key("ES256", "Fictional Coastline Carriers")

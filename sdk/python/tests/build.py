@@ -11,7 +11,7 @@ import base64
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -89,7 +89,12 @@ def enc(value: Any) -> bytes:
 class Key:
     """A signing key of a suite, derived from a label."""
 
-    ALG = {"Ed25519": -19, "ES256": -7, "ML-DSA-65": -49, "Ed25519+ML-DSA-65": -65600}
+    ALG: ClassVar[dict[str, int]] = {
+        "Ed25519": -19,
+        "ES256": -7,
+        "ML-DSA-65": -49,
+        "Ed25519+ML-DSA-65": -65600,
+    }
 
     def __init__(self, suite: str, label: str) -> None:
         self.suite, self.label = suite, label
@@ -224,13 +229,17 @@ def log_path(index: int, leaves: list[bytes]) -> list[bytes]:
     return [*log_path(index - split, leaves[split:]), log_root(leaves[:split])]
 
 
-def fold_path(leaf: bytes, index: int, size: int, sibling: Callable[[int], bytes]) -> tuple[bytes, list[bytes]]:
+def fold_path(
+    leaf: bytes, index: int, size: int, sibling: Callable[[int], bytes]
+) -> tuple[bytes, list[bytes]]:
     """Root and path for a tree too large to build, with invented siblings."""
     if size == 1:
         return leaf, []
     split = 1 << (size - 1).bit_length() - 1
     right = index >= split
-    below, path = fold_path(leaf, index - split if right else index, size - split if right else split, sibling)
+    below, path = fold_path(
+        leaf, index - split if right else index, size - split if right else split, sibling
+    )
     other = sibling(len(path))
     return sha256(b"\x01" + (other + below if right else below + other)), [*path, other]
 
@@ -345,7 +354,15 @@ def build_receipt(
     if record is not None:
         record_bytes = edited(edits, "record_bytes", enc(edited(edits, "record", record)))
         leaves[index] = sha256(b"\x00" + record_bytes)
-    block = [1, chain.network, chain.height, chain.time, sha256(b"block before"), len(leaves), chain.state.root]
+    block = [
+        1,
+        chain.network,
+        chain.height,
+        chain.time,
+        sha256(b"block before"),
+        len(leaves),
+        chain.state.root,
+    ]
     header = {1: chain.key.alg if alg is None else alg, 4: chain.key.kid, 395: 1}
     header[-65538] = edited(edits, "block", block)  # type: ignore[assignment]
     protected = edited(edits, "header_bytes", enc(edited(edits, "header", header)))
