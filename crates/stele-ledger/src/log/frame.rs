@@ -250,6 +250,11 @@ impl BlockFrame {
         Ok(Self { head, body })
     }
 
+    /// The bytes behind the head.
+    pub(super) fn into_body(self) -> Vec<u8> {
+        self.body
+    }
+
     /// The block's height.
     pub fn height(&self) -> Height {
         Height::new(self.head.height)

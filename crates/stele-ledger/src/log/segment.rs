@@ -268,11 +268,15 @@ impl Segment {
             if depth == Depth::Full {
                 body.resize(head.body_bytes as usize, 0);
                 self.read_exact(&mut body, at.offset + FRAME_HEAD_BYTES as u64, at.height)?;
-                if let Err(error) = BlockFrame::decode_body(head, std::mem::take(&mut body)) {
-                    return Ok(ScanEnd {
-                        problem: Some(Problem::Frame(error)),
-                        ..at
-                    });
+                match BlockFrame::decode_body(head, std::mem::take(&mut body)) {
+                    // The buffer goes round, so that a scan allocates once.
+                    Ok(block) => body = block.into_body(),
+                    Err(error) => {
+                        return Ok(ScanEnd {
+                            problem: Some(Problem::Frame(error)),
+                            ..at
+                        });
+                    }
                 }
             }
             found(

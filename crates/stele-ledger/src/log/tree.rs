@@ -21,6 +21,8 @@ use super::{LogError, LogReader};
 
 /// Leaves after which the files are synced, so that reopening recomputes no more than about so many.
 const DURABLE_EVERY: u64 = 1 << 17;
+/// Leaf hashes gathered before they are written when the tree is extended from the log.
+const LEAVES_BUFFERED: usize = 1 << 13;
 /// Leaf hashes compared with the log's records on each opening.
 const SAMPLES: u64 = 64;
 
@@ -188,21 +190,30 @@ impl TreeStore {
             let (height, _) = log
                 .position(LogIndex::new(trusted))
                 .map_err(TreeError::Log)?;
+            let mut leaves: Vec<Hash> = Vec::new();
             for block in log.blocks(height) {
                 let block = block.map_err(TreeError::Log)?;
                 if block.first_index().get() >= size {
                     break;
                 }
                 let skip = trusted.saturating_sub(block.first_index().get()) as usize;
-                let leaves: Vec<Hash> = block
-                    .items()
-                    .skip(skip)
-                    .map(|(_, record)| leaf_hash(record))
-                    .collect();
-                tree.append_leaves(&leaves);
-                tree.commit()?;
-                progress(tree.size(), size);
+                leaves.extend(
+                    block
+                        .items()
+                        .skip(skip)
+                        .map(|(_, record)| leaf_hash(record)),
+                );
+                // Not each block for itself: blocks may be as small as one entry.
+                if leaves.len() >= LEAVES_BUFFERED {
+                    tree.append_leaves(&leaves);
+                    tree.commit()?;
+                    leaves.clear();
+                    progress(tree.size(), size);
+                }
             }
+            tree.append_leaves(&leaves);
+            tree.commit()?;
+            progress(tree.size(), size);
         }
         Ok(tree)
     }
