@@ -4,9 +4,11 @@
 /** Times are milliseconds since 1970-01-01T00:00:00Z; hashes are lower-case hexadecimal. */
 export interface Head {
   height: number;
+  hash?: string;
   log_size: number;
   log_root?: string;
   state_root: string;
+  state_keys?: number;
   time_ms: number;
 }
 
@@ -26,7 +28,7 @@ export interface Outcome {
   code?: string;
   command_index?: number;
   /** The refusal as a sentence, and what to do about it. */
-  sentence?: string;
+  detail?: string;
   hint?: string;
 }
 
@@ -43,13 +45,15 @@ export interface EntrySummary {
 }
 
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
-export type Body = { [key: string]: Json };
 
 export interface Entry extends Omit<EntrySummary, "commands"> {
   kid: string;
+  cosigners?: string[];
   rule: string;
-  commands: { register: string; name: string; body: Body }[];
-  events: { name: string; body: Body }[];
+  commands: { register: string; name: string; body: Json }[];
+  events: { name: string; body: Json }[];
+  not_before_ms?: number;
+  not_after_ms?: number;
   size_bytes: number;
 }
 
@@ -58,21 +62,17 @@ export interface Page<T> {
   next_cursor?: string | null;
 }
 
-export interface BlockSummary {
+export interface Block {
   height: number;
-  time_ms: number;
-  block_hash: string;
-  entries: number;
-  refused?: number;
-  tree_size: number;
-}
-
-export interface Block extends BlockSummary {
+  hash: string;
   previous: string;
+  time_ms: number;
+  entry_count: number;
+  log_size: number;
   log_root: string;
   state_root: string;
-  kid?: string;
-  items?: EntrySummary[];
+  /** Only when one block is asked for. */
+  entries?: Entry[];
 }
 
 export interface CommandField {
@@ -245,6 +245,11 @@ async function json<T>(path: string, init?: RequestInit): Promise<T> {
   return (await response.json()) as T;
 }
 
+/** An entry as a line of a list. */
+export function summaryOf(entry: Entry): EntrySummary {
+  return { ...entry, commands: entry.commands.map(({ name }) => name) };
+}
+
 /** Appends the members that are set. */
 export function withQuery(path: string, query: Record<string, string | number | undefined | null>): string {
   const search = new URLSearchParams();
@@ -274,7 +279,7 @@ export const api = {
   receiptPath: (id: string) => `v1/entries/${part(id)}/receipt`,
   envelopePath: (id: string) => `v1/entries/${part(id)}/envelope`,
   bytes: async (path: string, signal?: AbortSignal) => new Uint8Array(await (await request(path, { signal })).arrayBuffer()),
-  blocks: (query: { cursor?: string; limit?: number }, signal?: AbortSignal) => json<Page<BlockSummary>>(withQuery("v1/blocks", query), { signal }),
+  blocks: (query: { cursor?: string; limit?: number }, signal?: AbortSignal) => json<Page<Block>>(withQuery("v1/blocks", query), { signal }),
   block: (height: string, signal?: AbortSignal) => json<Block>(`v1/blocks/${part(height)}`, { signal }),
   registers: async (signal?: AbortSignal) => list(await json<Register[] | Page<Register>>("v1/registers", { signal })),
   register: (name: string, signal?: AbortSignal) => json<Register>(`v1/registers/${part(name)}`, { signal }),

@@ -18,6 +18,8 @@ class Live {
   logSize = $state(0);
   timeMs = $state(0);
   now = $state(Date.now());
+  /** The first log index that came by the stream. */
+  arrivedFrom = $state(Infinity);
   #held: EntrySummary[] = [];
   #source: EventSource | undefined;
   #users = 0;
@@ -30,6 +32,7 @@ class Live {
     if (!this.#source) {
       this.entries = known;
       this.logSize = logSize;
+      this.arrivedFrom = logSize;
       this.#connect(logSize);
       this.#tick = setInterval(() => this.#advance(), 1000);
     }
@@ -50,10 +53,10 @@ class Live {
     source.onerror = () => ((this.connected = false), (this.failed = source.readyState === EventSource.CLOSED));
     source.addEventListener("entry", (event) => this.#arrive(JSON.parse((event as MessageEvent<string>).data) as EntrySummary));
     source.addEventListener("block", (event) => {
-      const block = JSON.parse((event as MessageEvent<string>).data) as { height: number; time_ms?: number; tree_size?: number };
+      const block = JSON.parse((event as MessageEvent<string>).data) as { height: number; time_ms?: number; log_size?: number };
       this.height = Math.max(this.height, block.height);
       if (block.time_ms) this.timeMs = Math.max(this.timeMs, block.time_ms);
-      if (block.tree_size) this.logSize = Math.max(this.logSize, block.tree_size);
+      if (block.log_size) this.logSize = Math.max(this.logSize, block.log_size);
     });
   }
 

@@ -7,7 +7,7 @@
 
 import { compare, concat, utf8 } from "./bytes.js";
 
-/** Containers and tags inside one another, at most. */
+/** Arrays and maps inside one another, at most. */
 export const NESTING_MAX = 16;
 
 /** One decoded data item with the bytes it was read from. */
@@ -113,7 +113,7 @@ class Reader {
       default: {
         const tag = definite(length, start);
         if (start !== 0 || tag !== this.outerTag) throw new CborError(`tag ${tag} where none is named`, start);
-        const value = this.item(this.deeper(depth, start));
+        const value = this.item(depth);
         return { kind: "tag", tag, value, raw: raw() };
       }
     }

@@ -24,6 +24,13 @@ export interface PublicKey {
   verify(message: Uint8Array, signature: Uint8Array): boolean;
 }
 
+/** A key of a suite that this verifier lacks. */
+export class UnsupportedSuiteError extends shape.ShapeError {}
+
+function unsupported(what: string): never {
+  throw new UnsupportedSuiteError(`${what} belongs to a suite that this verifier lacks`);
+}
+
 const ML_DSA_PUBLIC = 1952;
 const ML_DSA_SIGNATURE = 3309;
 
@@ -52,12 +59,12 @@ function material(encoded: Uint8Array): Material {
   switch (shape.int(members[1], "the key type")) {
     case 1n: {
       const okp = shape.labels(item, "the OKP key", [1, -1, -2]);
-      if (shape.int(okp[-1], "the curve") !== 6n) shape.refuse("the curve", "is not Ed25519");
+      if (shape.int(okp[-1], "the curve") !== 6n) unsupported("the curve");
       return ed25519Material(shape.bytes(okp[-2], "x", 32, 32));
     }
     case 2n: {
       const ec2 = shape.labels(item, "the EC2 key", [1, -1, -2, -3]);
-      if (shape.int(ec2[-1], "the curve") !== 1n) shape.refuse("the curve", "is not P-256");
+      if (shape.int(ec2[-1], "the curve") !== 1n) unsupported("the curve");
       return es256Material(shape.bytes(ec2[-2], "x", 32, 32), shape.bytes(ec2[-3], "y", 32, 32));
     }
     case 7n: {
@@ -65,7 +72,7 @@ function material(encoded: Uint8Array): Material {
       return akpMaterial(shape.int(akp[3], "the algorithm"), shape.bytes(akp[-1], "the public key"));
     }
     default:
-      return shape.refuse("the key type", "is not one that Stele uses");
+      return unsupported("the key type");
   }
 }
 
@@ -103,7 +110,7 @@ function akpMaterial(alg: bigint, key: Uint8Array): Material {
       check: (message, signature) => ml_dsa65.verify(signature, message, key),
     };
   }
-  if (alg !== -65600n) shape.refuse("the algorithm", "is not one that Stele uses");
+  if (alg !== -65600n) unsupported("the algorithm");
   if (key.length !== 32 + ML_DSA_PUBLIC) shape.refuse("the hybrid key", `has ${key.length} bytes`);
   const classical = ed25519Material(key.subarray(0, 32));
   return {

@@ -3,7 +3,7 @@
 import { sha256 } from "@noble/hashes/sha2.js";
 import { concat, equal, fromHex, toHex, utf8 } from "./bytes.js";
 import { decodeStrict } from "./cbor.js";
-import { type PublicKey, publicKeyFromCose } from "./keys.js";
+import { type PublicKey, UnsupportedSuiteError, publicKeyFromCose } from "./keys.js";
 import * as shape from "./shape.js";
 
 /** What a verifier keeps of a network. */
@@ -15,9 +15,15 @@ export interface Network {
   readonly genesisChecked: boolean;
 }
 
-/** A descriptor that cannot be used. */
+/** A descriptor that cannot be used: neither valid nor invalid can be said of its receipts. */
 export class NetworkError extends Error {
   override readonly name = "NetworkError";
+  constructor(
+    message: string,
+    readonly code: "bad-network" | "unsupported-suite" = "bad-network",
+  ) {
+    super(message);
+  }
 }
 
 /** Reads a network descriptor from its JSON text. Throws NetworkError. */
@@ -67,6 +73,7 @@ function understood<T>(name: string, read: () => T): T {
   try {
     return read();
   } catch (error) {
-    throw new NetworkError(`the descriptor's ${name} cannot be read: ${(error as Error).message}`);
+    const code = error instanceof UnsupportedSuiteError ? "unsupported-suite" : "bad-network";
+    throw new NetworkError(`the descriptor's ${name} cannot be read: ${(error as Error).message}`, code);
   }
 }

@@ -1,0 +1,32 @@
+import { defineConfig } from "@playwright/test";
+
+// Debian's chromium, never a browser that Playwright downloads. The node, its data and its seed
+// come from e2e/setup.ts, which leaves the console's address in CONSOLE_URL for the workers.
+export default defineConfig({
+  testDir: "e2e",
+  globalSetup: "./e2e/setup.ts",
+  outputDir: "test-results",
+  reporter: process.env["CI"] ? "line" : "list",
+  forbidOnly: true,
+  workers: 2,
+  timeout: 45_000,
+  expect: { timeout: 10_000 },
+  use: {
+    baseURL: process.env["CONSOLE_URL"] ?? "",
+    locale: "en-GB",
+    timezoneId: "UTC",
+    viewport: { width: 1366, height: 850 },
+    launchOptions: {
+      executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium",
+      args: [
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+      ],
+    },
+  },
+});
