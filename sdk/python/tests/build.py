@@ -250,6 +250,7 @@ class State:
     def __init__(self, values: dict[tuple[str, bytes], bytes]) -> None:
         self.values = values
         self.leaves = {self.path(*place): sha256(value) for place, value in values.items()}
+        self.by_bits = {self.bits(path): path for path in self.leaves}
 
     @staticmethod
     def path(register: str, key: bytes) -> bytes:
@@ -260,7 +261,7 @@ class State:
         return "".join(f"{byte:08b}" for byte in path)
 
     def subtree(self, prefix: str) -> bytes:
-        under = [path for path in self.leaves if self.bits(path).startswith(prefix)]
+        under = [path for bits, path in self.by_bits.items() if bits.startswith(prefix)]
         if not under:
             return bytes(32)
         if len(under) == 1:
@@ -275,10 +276,10 @@ class State:
         """The state-claim of the key, presence or absence."""
         path, depth = self.path(register, key), 0
         bits = self.bits(path)
-        while sum(self.bits(p).startswith(bits[:depth]) for p in self.leaves) > 1:
+        while sum(other.startswith(bits[:depth]) for other in self.by_bits) > 1:
             depth += 1
         siblings = [self.subtree(bits[:d] + ("1" if bits[d] == "0" else "0")) for d in range(depth)]
-        last = [p for p in self.leaves if self.bits(p).startswith(bits[:depth])]
+        last = [path for other, path in self.by_bits.items() if other.startswith(bits[:depth])]
         terminal: Any = 1 if not last else 0 if last[0] == path else [last[0], self.leaves[last[0]]]
         proof = [depth, bitmap(siblings), b"".join(s for s in siblings if s != bytes(32)), terminal]
         return [register, key, self.values.get((register, key)), proof]
