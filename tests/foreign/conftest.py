@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,9 +15,13 @@ from typing import Any
 
 import pytest
 import requests
+from hypothesis.configuration import set_hypothesis_home_dir
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "sdk" / "python"))
+
+# hypothesis, under schemathesis, would keep its files in the checkout.
+set_hypothesis_home_dir(tempfile.mkdtemp(prefix="stele-hypothesis-"))
 
 START_SECONDS_MAX = 60
 STOP_SECONDS_MAX = 30
