@@ -21,12 +21,8 @@ pub(crate) const LABEL_RECORD: i64 = -65539;
 /// Private-use label of the events beside a proof.
 pub(crate) const LABEL_EVENTS: i64 = -65540;
 
-/// The largest encoded record, in bytes.
-pub const RECORD_BYTES_MAX: usize = 1024;
 /// The most events of one entry.
 pub const EVENTS_MAX: usize = 16_384;
-/// The longest path in an inclusion proof.
-pub const PATH_MAX: usize = 64;
 
 /// What the network said of an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,12 +87,12 @@ impl Record {
     /// Reads a record.
     ///
     /// # Errors
-    /// Any [`DecodeError`].
-    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+    /// [`HeaderError`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, HeaderError> {
         cbor::check(bytes)?;
         let mut decoder = Decoder::new(bytes);
         decoder.array_of(9, "a record of nine parts")?;
-        decoder.exactly(1, "record version 1")?;
+        let version = decoder.uint()?;
         let entry_id = EntryId::from_bytes(decoder.bytes32()?);
         let envelope_hash = Hash::from_bytes(decoder.bytes32()?);
         let party = PartyId::from_bytes(decoder.bytes32()?);
@@ -122,10 +118,14 @@ impl Record {
                 return Err(DecodeError {
                     offset,
                     kind: ErrorKind::Expected("an outcome"),
-                });
+                }
+                .into());
             }
         };
         decoder.finish()?;
+        if version != 1 {
+            return Err(HeaderError::Version(version));
+        }
         Ok(Self {
             entry_id,
             envelope_hash,
@@ -266,15 +266,15 @@ impl BlockHeader {
     }
 }
 
-/// Why a protected header was not read.
+/// Why a block header or a record was not read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HeaderError {
-    /// Not a block header.
+    /// Not of the right form.
     #[error(transparent)]
     Decode(#[from] DecodeError),
-    /// A block header of another version.
-    #[error("block header version {0} is not known")]
+    /// Of another version.
+    #[error("version {0} is not known")]
     Version(u64),
 }
 

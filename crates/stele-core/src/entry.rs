@@ -2,7 +2,7 @@
 
 use core::ops::Range;
 
-use crate::cbor::{self, DecodeError, Decoder, Encoder, Kind};
+use crate::cbor::{self, DecodeError, Decoder, Encoder, ErrorKind};
 use crate::id::{EntryId, Hash, KeyId, NetworkId, RegisterName, TimeMs, sha256};
 use crate::suite::SigningKey;
 
@@ -36,15 +36,15 @@ pub enum EntryError {
     /// The same value in another encoding.
     #[error("the entry is not in deterministic CBOR: {0}")]
     NotCanonical(DecodeError),
-    /// A protected header that is not an entry's.
-    #[error("the entry's protected header is wrong: {0}")]
-    BadHeader(String),
     /// `not-after` is not above `not-before`, or further than an hour.
     #[error("the validity window must be longer than nothing and at most {WINDOW_MS_MAX} ms")]
     BadWindow,
-    /// No commands, too many, or a command that is not a name with a map of named fields.
-    #[error("the entry's commands are wrong: {0}")]
+    /// A command's name is not `name` or `other-register/name`.
+    #[error("the command name `{0}` is neither a name nor another register's name with one slash")]
     BadCommand(String),
+    /// One key signs twice.
+    #[error("the key {0} signs the entry more than once")]
+    BadCountersignature(KeyId),
 }
 
 impl EntryError {
@@ -54,9 +54,9 @@ impl EntryError {
             Self::TooLarge(_) => "entry.too-large",
             Self::Malformed(_) => "entry.malformed",
             Self::NotCanonical(_) => "entry.not-canonical",
-            Self::BadHeader(_) => "entry.bad-header",
             Self::BadWindow => "entry.bad-window",
             Self::BadCommand(_) => "entry.bad-command",
+            Self::BadCountersignature(_) => "entry.bad-countersignature",
         }
     }
 }
@@ -154,18 +154,21 @@ impl Entry {
         let signature = byte_string(&mut decoder, SIGNATURE_BYTES_MAX)?;
         decoder.finish()?;
 
-        let header = header(&bytes[protected.clone()])?;
-        let mut kids: Vec<&KeyId> = countersignatures.iter().map(|c| &c.kid).collect();
-        kids.push(&header.kid);
-        kids.sort_unstable();
-        if kids.windows(2).any(|pair| pair[0] == pair[1]) {
-            return Err(EntryError::BadHeader("one key signs twice".to_owned()));
-        }
+        let header = read_header(&bytes[protected.clone()])?;
+        let command_count = count_commands(&bytes[payload.clone()])?;
         let window = header.not_after.get().checked_sub(header.not_before.get());
         if !window.is_some_and(|window| (1..=WINDOW_MS_MAX).contains(&window)) {
             return Err(EntryError::BadWindow);
         }
-        let command_count = check_commands(&bytes[payload.clone()], header.register.as_str())?;
+        if bytes[payload.clone()].contains(&b'/') {
+            check_command_names(&bytes[payload.clone()], header.register.as_str())?;
+        }
+        let mut kids: Vec<&KeyId> = countersignatures.iter().map(|c| &c.kid).collect();
+        kids.push(&header.kid);
+        kids.sort_unstable();
+        if let Some(pair) = kids.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(EntryError::BadCountersignature(*pair[0]));
+        }
 
         let structure = sig_structure_heads(&bytes[protected.clone()], payload.len());
         let id = EntryId::from_bytes(sha256(&[&structure, &bytes[payload.clone()]]));
@@ -255,8 +258,17 @@ impl Entry {
     pub fn commands(&self) -> impl Iterator<Item = Command<'_>> {
         let mut decoder = Decoder::new(&self.bytes[self.payload.clone()]);
         decoder.array(COMMANDS_MAX).expect("checked by decode");
+        let own_register = self.header.register.as_str();
         (0..self.command_count).map(move |_| {
-            read_command(&mut decoder, self.header.register.as_str()).expect("checked by decode")
+            let (full_name, body) = read_command(&mut decoder).expect("checked by decode");
+            let (register, name) = full_name
+                .split_once('/')
+                .unwrap_or((own_register, full_name));
+            Command {
+                register,
+                name,
+                body,
+            }
         })
     }
 }
@@ -280,9 +292,8 @@ fn countersignatures(
     )?;
     let count = decoder.array(COUNTERSIGNATURES_MAX)?;
     if count == 0 {
-        return Err(EntryError::BadHeader(
-            "an empty list of countersignatures".to_owned(),
-        ));
+        let kind = ErrorKind::Expected("a countersignature at least");
+        return Err(DecodeError { offset: 0, kind }.into());
     }
     let mut found = Vec::with_capacity(count);
     for _ in 0..count {
@@ -301,39 +312,32 @@ fn countersignatures(
     Ok(found)
 }
 
-fn signer_header(protected: &[u8]) -> Result<(i64, KeyId), EntryError> {
+fn signer_header(protected: &[u8]) -> Result<(i64, KeyId), DecodeError> {
     cbor::check(protected)?;
-    let read = || {
-        let mut decoder = Decoder::new(protected);
-        if decoder.map(2)? != 2 {
-            return Err(DecodeError {
-                offset: 0,
-                kind: cbor::ErrorKind::Expected("alg and kid"),
-            });
-        }
-        decoder.exactly(1, "alg (1)")?;
-        let alg = decoder.int()?;
-        decoder.exactly(4, "kid (4)")?;
-        let kid = KeyId::from_bytes(decoder.bytes32()?);
-        decoder.finish()?;
-        Ok((alg, kid))
-    };
-    read().map_err(|error: DecodeError| EntryError::BadHeader(error.to_string()))
+    let mut decoder = Decoder::new(protected);
+    if decoder.map(2)? != 2 {
+        return Err(expected(0, "alg and kid"));
+    }
+    decoder.exactly(1, "alg (1)")?;
+    let alg = decoder.int()?;
+    decoder.exactly(4, "kid (4)")?;
+    let kid = KeyId::from_bytes(decoder.bytes32()?);
+    decoder.finish()?;
+    Ok((alg, kid))
 }
 
-fn header(protected: &[u8]) -> Result<EntryHeader, EntryError> {
-    cbor::check(protected)?;
-    read_header(protected).map_err(|error| EntryError::BadHeader(error.to_string()))
+fn expected(offset: usize, what: &'static str) -> DecodeError {
+    DecodeError {
+        offset,
+        kind: ErrorKind::Expected(what),
+    }
 }
 
 fn read_header(protected: &[u8]) -> Result<EntryHeader, DecodeError> {
+    cbor::check(protected)?;
     let mut decoder = Decoder::new(protected);
-    let wrong = |offset, what| DecodeError {
-        offset,
-        kind: cbor::ErrorKind::Expected(what),
-    };
     if decoder.map(3)? != 3 {
-        return Err(wrong(0, "alg, kid and the entry's parameters"));
+        return Err(expected(0, "alg, kid and the entry's parameters"));
     }
     decoder.exactly(1, "alg (1)")?;
     let alg = decoder.int()?;
@@ -344,13 +348,13 @@ fn read_header(protected: &[u8]) -> Result<EntryHeader, DecodeError> {
     let network = NetworkId::from_bytes(decoder.bytes32()?);
     let at = decoder.position();
     let register = RegisterName::new(decoder.text(crate::id::REGISTER_NAME_BYTES_MAX)?)
-        .map_err(|_| wrong(at, "a register name"))?;
+        .map_err(|_| expected(at, "a register name"))?;
     let not_before = TimeMs::new(decoder.uint()?);
     let not_after = TimeMs::new(decoder.uint()?);
     let at = decoder.position();
     let nonce = decoder.bytes(16)?.to_vec();
     if nonce.len() < 8 {
-        return Err(wrong(at, "a nonce of 8 to 16 bytes"));
+        return Err(expected(at, "a nonce of 8 to 16 bytes"));
     }
     decoder.finish()?;
     Ok(EntryHeader {
@@ -364,73 +368,47 @@ fn read_header(protected: &[u8]) -> Result<EntryHeader, DecodeError> {
     })
 }
 
-fn check_commands(payload: &[u8], register: &str) -> Result<usize, EntryError> {
-    cbor::check(payload)?;
-    let wrong = |error: String| EntryError::BadCommand(error);
+/// Checks the form of all commands, in one pass over the payload.
+fn count_commands(payload: &[u8]) -> Result<usize, DecodeError> {
     let mut decoder = Decoder::new(payload);
-    let count = decoder
-        .array(COMMANDS_MAX)
-        .map_err(|error| wrong(error.to_string()))?;
+    let count = decoder.array(COMMANDS_MAX)?;
     if count == 0 {
-        return Err(wrong("there are none".to_owned()));
+        return Err(expected(0, "a command at least"));
     }
     for _ in 0..count {
-        let command =
-            read_command(&mut decoder, register).map_err(|error| wrong(error.to_string()))?;
-        let well_named =
-            RegisterName::new(command.register).is_ok() && is_command_name(command.name);
-        if !well_named {
-            return Err(wrong(format!("`{}` is not a command name", command.name)));
-        }
+        read_command(&mut decoder)?;
     }
     decoder.finish()?;
     Ok(count)
 }
 
-/// Lower-case words joined by dots, such as `custody.offer`.
-fn is_command_name(name: &str) -> bool {
-    name.split('.').all(|word| {
-        word.starts_with(|c: char| c.is_ascii_lowercase())
-            && word
-                .bytes()
-                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-    })
-}
-
-fn read_command<'a>(
-    decoder: &mut Decoder<'a>,
-    own_register: &'a str,
-) -> Result<Command<'a>, DecodeError> {
+/// One command as written: its name, perhaps qualified, and its body.
+fn read_command<'a>(decoder: &mut Decoder<'a>) -> Result<(&'a str, &'a [u8]), DecodeError> {
     decoder.array_of(2, "a command of name and body")?;
     let at = decoder.position();
-    let full_name = decoder.text(64)?;
-    let (register, name) = match full_name.split_once('/') {
-        Some((register, _)) if register == own_register => {
-            let kind = cbor::ErrorKind::Expected("no prefix for the header's own register");
-            return Err(DecodeError { offset: at, kind });
+    let name = decoder.text(64)?;
+    if name.is_empty() {
+        return Err(expected(at, "a name that is not empty"));
+    }
+    // The array and the pair around a body are two of the sixteen levels.
+    Ok((name, decoder.text_map(cbor::DEPTH_MAX - 2)?))
+}
+
+fn check_command_names(payload: &[u8], own_register: &str) -> Result<(), EntryError> {
+    let mut decoder = Decoder::new(payload);
+    for _ in 0..decoder.array(COMMANDS_MAX)? {
+        let (full_name, _) = read_command(&mut decoder)?;
+        if let Some((register, name)) = full_name.split_once('/') {
+            let well_named = RegisterName::new(register).is_ok()
+                && register != own_register
+                && !name.is_empty()
+                && !name.contains('/');
+            if !well_named {
+                return Err(EntryError::BadCommand(full_name.to_owned()));
+            }
         }
-        Some((register, name)) => (register, name),
-        None => (own_register, full_name),
-    };
-    let at = decoder.position();
-    if decoder.peek()? != Kind::Map {
-        return Err(DecodeError {
-            offset: at,
-            kind: cbor::ErrorKind::Expected("a map of named fields"),
-        });
     }
-    let mut fields = decoder.clone();
-    let count = fields.map(usize::MAX)?;
-    for _ in 0..count {
-        fields.text(usize::MAX)?;
-        fields.skip()?;
-    }
-    let body = decoder.skip()?;
-    Ok(Command {
-        register,
-        name,
-        body,
-    })
+    Ok(())
 }
 
 fn sig_structure_heads(protected: &[u8], payload_bytes: usize) -> Vec<u8> {

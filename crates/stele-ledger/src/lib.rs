@@ -1,4 +1,13 @@
 //! The durable entry log, the authenticated state and the execution of blocks over them.
+//!
+//! - [`ledger`]: takes entries in, orders them into blocks, makes them final, proves them.
+//! - [`log`]: the entry log, the truth, and its Merkle tree. [`tiles`]: the log as C2SP tiles.
+//! - [`state`]: the authenticated state, derived from the log.
+//! - [`doctor`]: looks at what is on disk, and makes anew what can be.
 
+mod disk;
+pub mod doctor;
+pub mod ledger;
 pub mod log;
+pub mod state;
 pub mod tiles;

@@ -226,10 +226,12 @@ impl<'a> Decoder<'a> {
         if length > max as u64 {
             return self.error(start, ErrorKind::TooLong(max));
         }
-        let end = self.at + length as usize;
-        let Some(slice) = self.bytes.get(self.at..end) else {
+        // Compared before it is added: a claimed length may be close to 2^64.
+        if length > (self.bytes.len() - self.at) as u64 {
             return self.error(start, ErrorKind::Truncated);
-        };
+        }
+        let end = self.at + length as usize;
+        let slice = &self.bytes[self.at..end];
         self.at = end;
         Ok(slice)
     }
@@ -380,6 +382,21 @@ impl<'a> Decoder<'a> {
         Ok(&self.bytes[start..self.at])
     }
 
+    /// Reads one whole map whose keys are texts, checked for deterministic encoding, at most `depth` levels deep,
+    /// and returns its bytes.
+    ///
+    /// # Errors
+    /// Any [`DecodeError`].
+    pub fn text_map(&mut self, depth: usize) -> Result<&'a [u8]> {
+        let start = self.at;
+        if self.peek()? != Kind::Map {
+            return self.error(start, ErrorKind::Expected("a map of named fields"));
+        }
+        let (_, count) = self.head()?;
+        self.pairs(start, count, depth - 1, true)?;
+        Ok(&self.bytes[start..self.at])
+    }
+
     fn item(&mut self, depth_left: usize, tag_allowed: bool) -> Result<()> {
         let start = self.at;
         match self.peek()? {
@@ -403,7 +420,7 @@ impl<'a> Decoder<'a> {
                             self.item(depth_left - 1, false)?;
                         }
                     }
-                    5 => self.pairs(start, argument, depth_left - 1)?,
+                    5 => self.pairs(start, argument, depth_left - 1, false)?,
                     6 if tag_allowed && argument == 18 => self.item(depth_left, false)?,
                     _ => return self.error(start, ErrorKind::NotAllowed),
                 }
@@ -412,10 +429,19 @@ impl<'a> Decoder<'a> {
         Ok(())
     }
 
-    fn pairs(&mut self, start: usize, count: u64, depth_left: usize) -> Result<()> {
+    fn pairs(
+        &mut self,
+        start: usize,
+        count: u64,
+        depth_left: usize,
+        text_keys: bool,
+    ) -> Result<()> {
         let mut previous: Option<&[u8]> = None;
         for _ in 0..self.count(start, count, usize::MAX)? {
             let key_start = self.at;
+            if text_keys && self.peek()? != Kind::Text {
+                return self.error(key_start, ErrorKind::Expected("a text key"));
+            }
             self.item(depth_left, false)?;
             let key = &self.bytes[key_start..self.at];
             match previous.map(|previous| previous.cmp(key)) {

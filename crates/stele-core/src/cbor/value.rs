@@ -1,6 +1,6 @@
 //! Free CBOR data.
 
-use super::decode::{DecodeError, Decoder, Kind, check};
+use super::decode::{DecodeError, Decoder, ErrorKind, Kind, check};
 use super::encode::Encoder;
 
 /// Any value that deterministic CBOR may hold here.
@@ -30,6 +30,12 @@ impl Value {
     /// # Errors
     /// Any [`DecodeError`]; the size is bounded by `bytes`, the depth by [`super::DEPTH_MAX`].
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        if bytes.first().is_some_and(|first| first >> 5 == 6) {
+            return Err(DecodeError {
+                offset: 0,
+                kind: ErrorKind::NotAllowed,
+            });
+        }
         check(bytes)?;
         let mut decoder = Decoder::new(bytes);
         let value = Self::read(&mut decoder)?;
@@ -63,8 +69,7 @@ impl Value {
                 Self::Null
             }
             Kind::Tag => {
-                decoder.tag(18, "no tag inside")?;
-                Self::read(decoder)?
+                unreachable!("check allows a tag outermost only, and decode refuses it there")
             }
         })
     }

@@ -10,7 +10,9 @@ mod verify;
 
 pub use build::{EntryClaim, Receipt, StateClaim, encode_state_proof};
 pub use descriptor::{DescriptorError, NetworkDescriptor};
-pub use verify::{Reason, Verified, VerifiedEntry, VerifiedState, VerifyError, verify};
+pub use verify::{
+    Reason, Verified, VerifiedEntry, VerifiedState, VerifyError, verify, verify_state_claim,
+};
 
 /// The largest receipt, in bytes, the entry included.
 pub const RECEIPT_BYTES_MAX: usize = 2 << 20;

@@ -2,8 +2,7 @@
 
 use super::{RECEIPT_FORMAT, STATE_CLAIMS_MAX, WITNESSES_MAX};
 use crate::block::{
-    BlockHeader, Event, HeaderError, LABEL_EVENTS, LABEL_RECORD, LABEL_VDP, PATH_MAX,
-    RECORD_BYTES_MAX, Record, decode_events,
+    BlockHeader, Event, HeaderError, LABEL_EVENTS, LABEL_RECORD, LABEL_VDP, Record, decode_events,
 };
 use crate::cbor::{self, DecodeError, Decoder, ErrorKind, Kind};
 use crate::entry::SIGNATURE_BYTES_MAX;
@@ -15,7 +14,7 @@ pub(super) struct Parsed<'a> {
     pub header: BlockHeader,
     pub carried_root: Option<[u8; 32]>,
     pub signature: &'a [u8],
-    pub claim: Option<ParsedClaim<'a>>,
+    pub claim: Option<(ParsedClaim<'a>, Record)>,
     pub entry: Option<&'a [u8]>,
     pub state: Vec<ParsedState<'a>>,
     pub witnesses: Vec<&'a str>,
@@ -26,7 +25,6 @@ pub(super) struct ParsedClaim<'a> {
     pub leaf_index: u64,
     pub path: Vec<[u8; 32]>,
     pub record_bytes: &'a [u8],
-    pub record: Record,
     pub events_bytes: Option<&'a [u8]>,
     pub events: Option<Vec<Event>>,
 }
@@ -36,6 +34,8 @@ pub(super) struct ParsedState<'a> {
     pub key: &'a [u8],
     pub value: Option<&'a [u8]>,
     pub proof: StateProof,
+    /// The siblings are not a whole number of hashes.
+    pub siblings_cut: bool,
 }
 
 pub(super) enum ParseError {
@@ -72,10 +72,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Parsed<'_>, ParseError> {
     let mut decoder = Decoder::new(bytes);
     let mut members = decoder.map(5)?;
     decoder.exactly(0, "the format (0)")?;
-    let format = decoder.text(64)?;
-    if format != RECEIPT_FORMAT {
-        return Err(ParseError::Version(format.to_owned()));
-    }
+    let format = decoder.text(usize::MAX)?;
     decoder.exactly(1, "the certificate (1)")?;
     let certificate = decoder.bytes(usize::MAX)?;
     let (mut entry, mut state, mut witnesses) = (None, Vec::new(), Vec::new());
@@ -95,7 +92,12 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Parsed<'_>, ParseError> {
         members -= 1;
     }
     decoder.finish()?;
-    let mut parsed = parse_certificate(certificate)?;
+    let parsed = parse_certificate(certificate);
+    // A fault of form goes before an unknown version, and the receipt's own version before the certificate's.
+    if !matches!(parsed, Err(ParseError::Decode(_))) && format != RECEIPT_FORMAT {
+        return Err(ParseError::Version(format.chars().take(64).collect()));
+    }
+    let mut parsed = parsed?;
     (parsed.entry, parsed.state, parsed.witnesses) = (entry, state, witnesses);
     Ok(parsed)
 }
@@ -115,11 +117,20 @@ fn parse_certificate(bytes: &[u8]) -> Result<Parsed<'_>, ParseError> {
     };
     let signature = decoder.bytes(SIGNATURE_BYTES_MAX)?;
     decoder.finish()?;
+    let record = claim
+        .as_ref()
+        .map(|claim| Record::decode(claim.record_bytes))
+        .transpose();
+    // A fault of form goes before an unknown version.
+    let (header, record) = match (header, record) {
+        (_, Err(error @ HeaderError::Decode(_))) => return Err(error.into()),
+        (header, record) => (header?, record?),
+    };
     Ok(Parsed {
-        header: header?,
+        header,
         carried_root,
         signature,
-        claim,
+        claim: claim.zip(record),
         entry: None,
         state: Vec::new(),
         witnesses: Vec::new(),
@@ -141,10 +152,9 @@ fn entry_claim<'a>(decoder: &mut Decoder<'a>) -> Result<Option<ParsedClaim<'a>>,
     }
     decoder.exactly(-1, "inclusion proofs (-1)")?;
     decoder.array_of(1, "one inclusion proof")?;
-    let (tree_size, leaf_index, path) = inclusion_proof(decoder.bytes(PATH_MAX * 34 + 32)?)?;
+    let (tree_size, leaf_index, path) = inclusion_proof(decoder.bytes(usize::MAX)?)?;
     decoder.exactly(LABEL_RECORD, "the record (-65539)")?;
-    let record_bytes = decoder.bytes(RECORD_BYTES_MAX)?;
-    let record = Record::decode(record_bytes)?;
+    let record_bytes = decoder.bytes(usize::MAX)?;
     let mut events_bytes = None;
     if members == 3 {
         decoder.exactly(LABEL_EVENTS, "the events (-65540)")?;
@@ -156,7 +166,6 @@ fn entry_claim<'a>(decoder: &mut Decoder<'a>) -> Result<Option<ParsedClaim<'a>>,
         leaf_index,
         path,
         record_bytes,
-        record,
         events_bytes,
         events,
     }))
@@ -168,7 +177,7 @@ fn inclusion_proof(bytes: &[u8]) -> Result<(u64, u64, Vec<[u8; 32]>), DecodeErro
     decoder.array_of(3, "an inclusion proof of three parts")?;
     let tree_size = decoder.uint()?;
     let leaf_index = decoder.uint()?;
-    let count = decoder.array(PATH_MAX)?;
+    let count = decoder.array(usize::MAX)?;
     let path = (0..count)
         .map(|_| decoder.bytes32())
         .collect::<Result<_, _>>()?;
@@ -183,6 +192,14 @@ fn state_claims<'a>(decoder: &mut Decoder<'a>) -> Result<Vec<ParsedState<'a>>, D
         return expected(at, "a state claim at least");
     }
     (0..count).map(|_| state_claim(decoder)).collect()
+}
+
+pub(super) fn parse_state_claim(bytes: &[u8]) -> Result<ParsedState<'_>, DecodeError> {
+    cbor::check(bytes)?;
+    let mut decoder = Decoder::new(bytes);
+    let claim = state_claim(&mut decoder)?;
+    decoder.finish()?;
+    Ok(claim)
 }
 
 fn state_claim<'a>(decoder: &mut Decoder<'a>) -> Result<ParsedState<'a>, DecodeError> {
@@ -211,11 +228,8 @@ fn state_claim<'a>(decoder: &mut Decoder<'a>) -> Result<ParsedState<'a>, DecodeE
         _ => return expected(at, "a depth of at most 256"),
     };
     let sibling_bitmap = decoder.bytes(32)?.to_vec();
-    let at = decoder.position();
-    let (siblings, rest) = decoder.bytes(256 * 32)?.as_chunks::<32>();
-    if !rest.is_empty() {
-        return expected(at, "siblings of 32 bytes each");
-    }
+    let (siblings, rest) = decoder.bytes(usize::MAX)?.as_chunks::<32>();
+    let siblings_cut = !rest.is_empty();
     let at = decoder.position();
     let terminal = match decoder.peek()? {
         Kind::Array => {
@@ -242,6 +256,7 @@ fn state_claim<'a>(decoder: &mut Decoder<'a>) -> Result<ParsedState<'a>, DecodeE
         key,
         value,
         proof,
+        siblings_cut,
     })
 }
 

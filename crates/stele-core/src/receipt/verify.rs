@@ -1,6 +1,6 @@
 //! Verifying receipts: who, what, when and by which rule, or why not.
 
-use super::parse::{ParseError, Parsed, ParsedClaim, parse};
+use super::parse::{ParseError, Parsed, ParsedClaim, ParsedState, parse, parse_state_claim};
 use super::{NetworkDescriptor, RECEIPT_BYTES_MAX};
 use crate::block::{Certificate, Event, Outcome, Record};
 use crate::entry::Entry;
@@ -154,11 +154,10 @@ pub fn verify(bytes: &[u8], network: &NetworkDescriptor) -> Result<Verified, Ver
         Err(ParseError::Decode(error)) => return fail(Reason::Malformed, error),
     };
     let certificate = check_certificate(&parsed, network)?;
-    let entry = parsed
-        .claim
-        .as_ref()
-        .map(|claim| check_claim(claim, &parsed, &certificate))
-        .transpose()?;
+    let entry = match &parsed.claim {
+        Some((claim, record)) => Some(check_claim(claim, record, &parsed, &certificate)?),
+        None => None,
+    };
     if parsed.claim.is_none() && parsed.entry.is_some() {
         return fail(Reason::EntryMismatch, "an entry without a proof of it");
     }
@@ -206,7 +205,7 @@ fn check_certificate(
         None => parsed
             .carried_root
             .expect("parsed: a certificate without a claim carries the root"),
-        Some(claim) => {
+        Some((claim, _)) => {
             if claim.tree_size != header.tree_size.get() {
                 let sizes = format!(
                     "{} in the proof, {} in the certificate",
@@ -235,10 +234,11 @@ fn check_certificate(
 
 fn check_claim(
     claim: &ParsedClaim<'_>,
+    record: &Record,
     parsed: &Parsed<'_>,
     certificate: &Certificate,
 ) -> Result<VerifiedEntry, VerifyError> {
-    let (record, header) = (&claim.record, &certificate.header);
+    let header = &certificate.header;
     if record.height > header.height || record.time > header.time {
         return fail(
             Reason::RecordMismatch,
@@ -296,18 +296,7 @@ fn check_state(
     let header = &certificate.header;
     let mut proven = Vec::with_capacity(parsed.state.len());
     for claim in &parsed.state {
-        let path = state_path(claim.register, claim.key);
-        let value_hash = claim.value.map(|value| sha256(&[value]));
-        if let Err(error) =
-            claim
-                .proof
-                .verify(header.state_root.as_bytes(), &path, value_hash.as_ref())
-        {
-            return fail(
-                Reason::BadStateProof,
-                format!("{}/{}: {error}", claim.register, hex::encode(claim.key)),
-            );
-        }
+        check_state_claim(claim, header.state_root.as_bytes())?;
         proven.push(VerifiedState {
             register: claim.register.to_owned(),
             key: claim.key.to_vec(),
@@ -317,4 +306,32 @@ fn check_state(
         });
     }
     Ok(proven)
+}
+
+fn check_state_claim(claim: &ParsedState<'_>, state_root: &[u8; 32]) -> Result<(), VerifyError> {
+    let about = || format!("{}/{}", claim.register, hex::encode(claim.key));
+    if claim.siblings_cut {
+        return fail(
+            Reason::BadStateProof,
+            format!("{}: a sibling is cut short", about()),
+        );
+    }
+    let path = state_path(claim.register, claim.key);
+    let value_hash = claim.value.map(|value| sha256(&[value]));
+    match claim.proof.verify(state_root, &path, value_hash.as_ref()) {
+        Ok(()) => Ok(()),
+        Err(error) => fail(Reason::BadStateProof, format!("{}: {error}", about())),
+    }
+}
+
+/// Checks one encoded state claim under a state root.
+///
+/// # Errors
+/// [`VerifyError`] with the codes of steps 2, 3 and 14.
+pub fn verify_state_claim(bytes: &[u8], state_root: &[u8; 32]) -> Result<(), VerifyError> {
+    match parse_state_claim(bytes) {
+        Ok(claim) => check_state_claim(&claim, state_root),
+        Err(error) if error.kind.is_canonicality() => fail(Reason::NotCanonical, error),
+        Err(error) => fail(Reason::Malformed, error),
+    }
 }

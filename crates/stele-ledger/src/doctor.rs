@@ -1,0 +1,146 @@
+//! Looking at a ledger on disk, and making anew what the log can give back.
+//!
+//! [`check`] changes nothing. [`rebuild`] throws away the tree and the state and makes both from the log.
+
+use std::path::Path;
+
+use stele_core::block::Certificate;
+use stele_core::id::{BlockHash, Height, LogIndex};
+use stele_core::machine::StateMachine;
+use stele_core::merkle;
+
+use crate::ledger::{Ledger, LedgerError, certificate_at, execute_again};
+use crate::log::{EntryLog, LogOptions, LogReader, TreeStore};
+use crate::state::{State, StateOptions};
+
+/// What was looked at and found whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// Blocks whose checksums, signatures, order and roots are right.
+    pub blocks: u64,
+    /// Entries in them.
+    pub entries: u64,
+    /// Bytes of the log.
+    pub log_bytes: u64,
+    /// The height of the state on disk.
+    pub state_height: Option<u64>,
+    /// Keys in it.
+    pub state_keys: u64,
+}
+
+/// A step of the work, for progress bars: what is being done, how much is done, how much there is.
+pub type Progress<'a> = &'a mut dyn FnMut(&'static str, u64, u64);
+
+/// Checks everything: each checksum of the log, each certificate and its chain, the Merkle root after every block, and the root
+/// of the state on disk. The ledger must not be open.
+///
+/// # Errors
+/// The first fault, naming file or block.
+pub fn check(dir: &Path, progress: Progress<'_>) -> Result<Report, LedgerError> {
+    let genesis = Ledger::read_genesis(dir)?;
+    let log = EntryLog::open(&dir.join("log"), LogOptions::default())?;
+    let reader = log.reader();
+    let verified = reader.verify_all(|done, all| progress("reading the log", done, all))?;
+    check_chain(&reader, &genesis.network_key, progress)?;
+    let height_max = Some(verified.blocks.saturating_sub(1));
+    let (state, report) = State::open(
+        &dir.join("state"),
+        StateOptions {
+            height_max,
+            ..StateOptions::default()
+        },
+    )?;
+    if let Some(height) = report.height {
+        let certificate = certificate_at(&reader, Height::new(height))?;
+        if *certificate.header.state_root.as_bytes() != state.root() {
+            return Err(LedgerError::Diverged {
+                height: Height::new(height),
+                what: "state root",
+            });
+        }
+    }
+    Ok(Report {
+        blocks: verified.blocks,
+        entries: verified.entries,
+        log_bytes: verified.bytes,
+        state_height: report.height,
+        state_keys: state.len(),
+    })
+}
+
+fn check_chain(
+    log: &LogReader,
+    key: &stele_core::suite::PublicKey,
+    progress: Progress<'_>,
+) -> Result<(), LedgerError> {
+    let all = log.blocks_count();
+    let mut frontier = merkle::Frontier::new();
+    let mut previous: Option<Certificate> = None;
+    for block in log.blocks(Height::new(0)) {
+        let block = block?;
+        let height = block.height();
+        let certificate = certificate_at(log, height)?;
+        block
+            .items()
+            .for_each(|(_, record)| frontier.push(merkle::leaf_hash(record)));
+        let header = &certificate.header;
+        let (hash_before, time_before) = match &previous {
+            Some(previous) => (previous.block_hash(), previous.header.time),
+            None => (BlockHash::from_bytes([0; 32]), header.time),
+        };
+        let fault = if certificate.verify(key).is_err() {
+            Some("its signature is not the network's")
+        } else if header.height != height || header.previous != hash_before {
+            Some("it does not follow the block before it")
+        } else if header.time < time_before {
+            Some("its time is before that of the block before it")
+        } else if header.tree_size != LogIndex::new(frontier.size())
+            || *certificate.log_root.as_bytes() != frontier.root()
+        {
+            Some("its log root is not that of the records")
+        } else {
+            None
+        };
+        if let Some(reason) = fault {
+            let what = format!("the certificate of block {height}");
+            return Err(LedgerError::Damaged {
+                what,
+                reason: reason.to_owned(),
+            });
+        }
+        progress("checking certificates", height.get() + 1, all);
+        previous = Some(certificate);
+        if height.get() + 1 == all {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Makes tree and state anew from the log. The ledger must not be open. Returns how many blocks were executed.
+///
+/// # Errors
+/// [`LedgerError::Diverged`] when execution gives another result than the log records.
+pub fn rebuild(
+    dir: &Path,
+    machine: &dyn StateMachine,
+    progress: Progress<'_>,
+) -> Result<u64, LedgerError> {
+    let genesis = Ledger::read_genesis(dir)?;
+    let log = EntryLog::open(&dir.join("log"), LogOptions::default())?;
+    let reader = log.reader();
+    let mut tree = TreeStore::rebuild(&dir.join("tree"), &reader, |done, all| {
+        progress("computing the log's tree", done, all)
+    })?;
+    tree.flush()?;
+    let state_dir = dir.join("state");
+    State::destroy(&state_dir)?;
+    let state = State::create(&state_dir, StateOptions::default())?;
+    let Some(last) = reader.blocks_count().checked_sub(1) else {
+        return Ok(0);
+    };
+    let step = |done, all| progress("executing blocks", done, all);
+    let executed = execute_again(&state, &reader, &genesis, machine, 0, last, step)?;
+    state.checkpoint()?;
+    Ok(executed)
+}

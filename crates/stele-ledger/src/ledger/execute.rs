@@ -1,0 +1,269 @@
+//! Building blocks: ordering, execution, roots and the certificate.
+
+use std::time::Instant;
+
+use crossbeam_channel::{Receiver, Sender};
+use stele_core::block::{BlockHeader, Certificate, Record, encode_events};
+use stele_core::cbor::Encoder;
+use stele_core::entry::Entry;
+use stele_core::id::{Hash, Height, KeyId, LogIndex, sha256};
+use stele_core::machine::{
+    BlockContext, Executed, Fault, Judgement, Overlay, StateChange, StateMachine,
+};
+use stele_core::merkle;
+
+use super::admission::{check_header, refuse_replay};
+use super::open::Shared;
+use super::replay::ReplayWindow;
+use super::stats::LedgerStats;
+use super::submit::Pending;
+use super::{Finalised, Head};
+use crate::state::{Change, State, StateError};
+
+/// A block that is executed and not yet durable.
+pub(super) struct ExecutedBlock {
+    pub(super) certificate: Certificate,
+    /// Log items: entry and events of each.
+    pub(super) items: Vec<Vec<u8>>,
+    pub(super) records: Vec<Vec<u8>>,
+    /// Leaf hashes of the records.
+    pub(super) leaves: Vec<merkle::Hash>,
+    /// Submitters and what they will hear.
+    pub(super) listeners: Vec<(super::submit::Listener, Finalised)>,
+}
+
+/// The outcome of one entry, ready for the log.
+pub(super) struct Line {
+    pub(super) record: Record,
+    pub(super) events: Vec<u8>,
+    pub(super) executed: Executed,
+}
+
+/// Executes one entry and writes its record. Used alike when a block is built and when it is executed again.
+pub(super) fn execute_entry(
+    machine: &dyn StateMachine,
+    block: &BlockContext,
+    entry: &Entry,
+    overlay: &mut Overlay<'_>,
+) -> Result<Line, Fault> {
+    let executed = machine.execute(block, entry, overlay)?;
+    match executed.outcome {
+        Judgement::Applied => overlay.commit_entry(),
+        Judgement::Refused { .. } => overlay.roll_back(),
+    }
+    let events = encode_events(&executed.events);
+    let record = Record {
+        entry_id: entry.id(),
+        envelope_hash: entry.envelope_hash(),
+        party: executed.party,
+        register: entry.header().register,
+        rule: executed.rule.clone(),
+        height: block.height,
+        time: block.time,
+        outcome: executed.outcome.outcome(sha256(&[&events])),
+    };
+    Ok(Line {
+        record,
+        events,
+        executed,
+    })
+}
+
+/// What the log keeps of an entry beside its record: `[entry, events]`.
+pub(super) fn encode_item(entry: &[u8], events: &[u8]) -> Vec<u8> {
+    let mut out = Encoder::with_capacity(entry.len() + events.len() + 12);
+    out.array(2).bytes(entry).bytes(events);
+    out.into_vec()
+}
+
+/// Applies a block's changes to the state and returns the new root.
+pub(super) fn apply(
+    state: &State,
+    height: Height,
+    changes: &[StateChange],
+) -> Result<[u8; 32], StateError> {
+    let changes: Vec<_> = changes
+        .iter()
+        .map(|change| Change {
+            path: change.path,
+            register: &change.register,
+            key: &change.key,
+            value: change.value.as_deref(),
+        })
+        .collect();
+    state.apply(height.get(), &changes)
+}
+
+/// The executing thread's own state.
+pub(super) struct Executor {
+    pub(super) head: Head,
+    pub(super) replay: ReplayWindow,
+    pub(super) frontier: merkle::Frontier,
+}
+
+/// Takes what waits, builds block after block, hands each on to be made durable.
+pub(super) fn execute_loop(
+    shared: &Shared,
+    mut executor: Executor,
+    verified: &Receiver<Pending>,
+    executed: &Sender<ExecutedBlock>,
+) {
+    while let Ok(first) = verified.recv() {
+        let batch = take_block(shared, first, verified);
+        let started = Instant::now();
+        match executor.build(shared, batch) {
+            Ok(Some(block)) => {
+                LedgerStats::add_time(&shared.stats.execute_micros, started.elapsed());
+                if executed.send(block).is_err() {
+                    break;
+                }
+            }
+            Ok(None) => {}
+            Err(reason) => {
+                shared.halt(&reason);
+                break;
+            }
+        }
+    }
+    // Whoever still waits must not wait for ever.
+    for pending in verified.try_iter() {
+        pending.refuse(shared, shared.refuse_halted());
+    }
+}
+
+fn take_block(shared: &Shared, first: Pending, verified: &Receiver<Pending>) -> Vec<Pending> {
+    let options = &shared.options;
+    let mut bytes = first.entry.bytes().len();
+    let mut batch = vec![first];
+    while batch.len() < options.block_entries_max && bytes < options.block_bytes_max {
+        let Ok(pending) = verified.try_recv() else {
+            break;
+        };
+        bytes += pending.entry.bytes().len();
+        batch.push(pending);
+    }
+    batch
+}
+
+impl Executor {
+    fn build(
+        &mut self,
+        shared: &Shared,
+        batch: Vec<Pending>,
+    ) -> Result<Option<ExecutedBlock>, String> {
+        // A block's time never falls, whatever the clock does.
+        let time = (shared.options.clock)().max(self.head.time());
+        self.replay.forget_before(time);
+        let context = BlockContext {
+            network: shared.network,
+            height: self.head.height().next(),
+            time,
+        };
+        let mut index = self.head.log_size();
+        let mut overlay = Overlay::new(&*shared.state);
+        let mut block = Lines::with_capacity(batch.len());
+        for pending in batch {
+            // The window is judged by the block's time here, so every node that executes it judges alike.
+            if let Err(refusal) = check_header(&pending.entry, &shared.network, time, 0) {
+                pending.refuse(shared, refusal);
+                continue;
+            }
+            if !self.replay.insert(&pending.entry) {
+                let refusal = refuse_replay(&pending.entry.id());
+                pending.refuse(shared, refusal);
+                continue;
+            }
+            let line = execute_entry(&*shared.machine, &context, &pending.entry, &mut overlay)
+                .map_err(|fault| fault.to_string())?;
+            shared.note_keys(&pending, &line.executed);
+            block.push(index, pending, line);
+            index = index.next();
+        }
+        if block.records.is_empty() {
+            return Ok(None);
+        }
+        let changes = overlay.into_changes();
+        let leaves: Vec<_> = block
+            .records
+            .iter()
+            .map(|record| merkle::leaf_hash(record))
+            .collect();
+        let certificate = self.certify(shared, &context, &leaves, changes)?;
+        self.head = Head::new(certificate.clone());
+        let Lines {
+            items,
+            records,
+            listeners,
+        } = block;
+        Ok(Some(ExecutedBlock {
+            certificate,
+            items,
+            records,
+            leaves,
+            listeners,
+        }))
+    }
+
+    fn certify(
+        &mut self,
+        shared: &Shared,
+        context: &BlockContext,
+        leaves: &[merkle::Hash],
+        changes: Vec<StateChange>,
+    ) -> Result<Certificate, String> {
+        let state_root =
+            apply(&shared.state, context.height, &changes).map_err(|error| error.to_string())?;
+        leaves.iter().for_each(|leaf| self.frontier.push(*leaf));
+        let header = BlockHeader {
+            alg: 0,
+            kid: KeyId::from_bytes([0; 32]),
+            network: shared.network,
+            height: context.height,
+            time: context.time,
+            previous: self.head.hash,
+            tree_size: LogIndex::new(self.frontier.size()),
+            state_root: Hash::from_bytes(state_root),
+        };
+        Ok(Certificate::sign(
+            header,
+            Hash::from_bytes(self.frontier.root()),
+            &shared.signer,
+        ))
+    }
+}
+
+struct Lines {
+    items: Vec<Vec<u8>>,
+    records: Vec<Vec<u8>>,
+    listeners: Vec<(super::submit::Listener, Finalised)>,
+}
+
+impl Lines {
+    fn with_capacity(count: usize) -> Self {
+        Self {
+            items: Vec::with_capacity(count),
+            records: Vec::with_capacity(count),
+            listeners: Vec::with_capacity(count),
+        }
+    }
+
+    fn push(&mut self, log_index: LogIndex, pending: Pending, line: Line) {
+        self.items
+            .push(encode_item(pending.entry.bytes(), &line.events));
+        self.records.push(line.record.encode());
+        let refusal = match line.executed.outcome {
+            Judgement::Applied => None,
+            Judgement::Refused { refusal, .. } => Some(refusal),
+        };
+        let entry_id = pending.entry.id();
+        self.listeners.push((
+            pending.listener,
+            Finalised {
+                entry_id,
+                log_index,
+                record: line.record,
+                refusal,
+            },
+        ));
+    }
+}

@@ -1,0 +1,212 @@
+//! The ledger: takes entries in, orders them into blocks, makes them final, proves them.
+//!
+//! Life of an entry, one thread for each step, so that the steps of successive blocks overlap:
+//! 1. [`Ledger::submit`], on the caller's thread: shape, network, window, keys.
+//! 2. *verify*: signatures of all waiting entries together, on all cores.
+//! 3. *execute*: novelty, window against the block's time, then the registers; the state's new root; the certificate.
+//! 4. *persist*: the block goes to the log and is synced. Only now is it final: its submitters hear of it,
+//!    watchers wake, receipts can be cut.
+//!
+//! The state runs ahead of the log by at most the blocks between steps 3 and 4. After a crash it is brought back to a block
+//! that the log has, and the blocks after it are executed again: the module `recover`.
+//!
+//! What the disk cannot take does not lose anything: below the reserve of free space new entries are refused
+//! while reads go on, and a block that met a full disk waits until space returns.
+
+mod admission;
+mod execute;
+mod open;
+mod persist;
+mod read;
+mod recover;
+mod replay;
+mod stats;
+mod submit;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use stele_core::block::{Certificate, Event, Record};
+use stele_core::entry::Entry;
+use stele_core::id::{BlockHash, EntryId, Height, LogIndex, TimeMs};
+use stele_core::machine::Refusal;
+
+pub(crate) use open::certificate_at;
+pub use open::{Ledger, Recovered};
+pub use read::ProofError;
+pub(crate) use recover::execute_again;
+pub use stats::{LedgerStats, StatsSnapshot};
+pub use submit::Progress;
+
+use crate::log::{LogError, TreeError};
+use crate::state::StateError;
+
+/// Where the ledger takes the time from. Tests give their own.
+pub type Clock = Arc<dyn Fn() -> TimeMs + Send + Sync>;
+
+/// Settings of a ledger; none changes what is agreed on, so they may differ from node to node and run to run.
+#[derive(Clone)]
+pub struct LedgerOptions {
+    /// The clock.
+    pub clock: Clock,
+    /// The most entries in one block.
+    pub block_entries_max: usize,
+    /// The most bytes of entries in one block.
+    pub block_bytes_max: usize,
+    /// How many entries may wait before new ones are refused as `node.busy`.
+    pub queue_entries_max: usize,
+    /// Below this much free space on the disk new entries are refused.
+    pub disk_reserve_bytes: u64,
+}
+
+impl Default for LedgerOptions {
+    fn default() -> Self {
+        Self {
+            clock: Arc::new(system_time),
+            block_entries_max: 8_192,
+            block_bytes_max: 16 << 20,
+            queue_entries_max: 65_536,
+            disk_reserve_bytes: 64 << 20,
+        }
+    }
+}
+
+/// The system's clock in milliseconds since 1970.
+pub fn system_time() -> TimeMs {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    TimeMs::new(since.unwrap_or(Duration::ZERO).as_millis() as u64)
+}
+
+/// The newest final block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// Its certificate.
+    pub certificate: Certificate,
+    /// Its hash.
+    pub hash: BlockHash,
+}
+
+impl Head {
+    fn new(certificate: Certificate) -> Self {
+        Self {
+            hash: certificate.block_hash(),
+            certificate,
+        }
+    }
+
+    /// The block's height.
+    pub fn height(&self) -> Height {
+        self.certificate.header.height
+    }
+
+    /// The block's time.
+    pub fn time(&self) -> TimeMs {
+        self.certificate.header.time
+    }
+
+    /// How many entries the log holds.
+    pub fn log_size(&self) -> LogIndex {
+        self.certificate.header.tree_size
+    }
+}
+
+/// What the submitter of a final entry hears.
+#[derive(Debug, Clone)]
+pub struct Finalised {
+    /// The entry.
+    pub entry_id: EntryId,
+    /// Its place in the log.
+    pub log_index: LogIndex,
+    /// Its record.
+    pub record: Record,
+    /// Why it was refused, in words; `None` when it was applied.
+    pub refusal: Option<Refusal>,
+}
+
+/// An entry as the log keeps it.
+#[derive(Debug, Clone)]
+pub struct LoggedEntry {
+    /// Its place in the log.
+    pub log_index: LogIndex,
+    /// The entry.
+    pub entry: Entry,
+    /// Its record.
+    pub record: Record,
+    /// What it made happen.
+    pub events: Vec<Event>,
+}
+
+/// Why a ledger could not be opened or read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LedgerError {
+    /// The log.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The log's Merkle tree.
+    #[error(transparent)]
+    Tree(#[from] TreeError),
+    /// The state.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// A file beside them.
+    #[error("could not {action} {}", path.display())]
+    Io {
+        /// What was tried, as a verb.
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
+    },
+    /// There is a ledger in this folder already.
+    #[error("{} holds a ledger already", .0.display())]
+    Exists(PathBuf),
+    /// There is no ledger in this folder.
+    #[error("{} holds no ledger", .0.display())]
+    Missing(PathBuf),
+    /// Something stored is not what it must be.
+    #[error("{what} is damaged: {reason}")]
+    Damaged {
+        /// Which file or block.
+        what: String,
+        /// What was found.
+        reason: String,
+    },
+    /// Executing the log again gave another result than it records.
+    #[error("block {height} of the log gives another {what} when it is executed again")]
+    Diverged {
+        /// The block.
+        height: Height,
+        /// What differs: a record or the state root.
+        what: &'static str,
+    },
+    /// The genesis is refused by a register.
+    #[error("the genesis is refused: {0}")]
+    Genesis(String),
+    /// The key given is not the network's.
+    #[error("the network key given is not the one in the genesis")]
+    WrongNetworkKey,
+}
+
+impl LedgerError {
+    /// The next step for the person who runs the node, where there is one.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Log(error) => error.hint(),
+            Self::Tree(_) | Self::State(_) => Some(
+                "run `stele doctor --rebuild`: the log is the truth, everything else can be made from it again",
+            ),
+            Self::Diverged { .. } => Some(
+                "run `stele doctor --rebuild`; if it says the same, this program is not the one that wrote the log",
+            ),
+            Self::Missing(_) => {
+                Some("start a network here with `stele up`, or give another folder with --data")
+            }
+            Self::Damaged { .. } => Some("run `stele doctor` to see what else is touched"),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,420 @@
+//! Creating, opening and closing a ledger; bringing the state up to the log.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Sender, bounded};
+use parking_lot::{Condvar, Mutex, RwLock};
+use stele_core::block::{BlockHeader, Certificate};
+use stele_core::genesis::{GENESIS_BYTES_MAX, Genesis};
+use stele_core::id::{BlockHash, Hash, Height, KeyId, LogIndex, NetworkId};
+use stele_core::machine::{Executed, Judgement, Refusal, StateMachine};
+use stele_core::merkle;
+use stele_core::receipt::NetworkDescriptor;
+use stele_core::suite::{PublicKey, SigningKey};
+
+use super::admission::KeyCache;
+use super::execute::{ExecutedBlock, Executor, execute_loop};
+use super::persist::{Persister, persist_loop};
+use super::stats::{LedgerStats, StatsSnapshot};
+use super::submit::{Pending, verify_loop};
+use super::{Head, LedgerError, LedgerOptions, recover};
+use crate::disk::free_bytes;
+use crate::log::{EntryLog, LogOptions, LogReader, TreeReader, TreeStore};
+use crate::state::State;
+
+/// How many executed blocks may wait to be made durable.
+const BLOCKS_AHEAD_MAX: usize = 2;
+/// How often free space is looked up.
+const DISK_CHECK_EVERY: Duration = Duration::from_millis(200);
+
+/// What all threads of a ledger share.
+pub(super) struct Shared {
+    pub(super) dir: PathBuf,
+    pub(super) options: LedgerOptions,
+    pub(super) genesis: Genesis,
+    pub(super) network: NetworkId,
+    pub(super) machine: Arc<dyn StateMachine>,
+    pub(super) signer: SigningKey,
+    pub(super) state: Arc<State>,
+    pub(super) log: LogReader,
+    pub(super) tree: TreeReader,
+    pub(super) keys: KeyCache,
+    pub(super) stats: LedgerStats,
+    pub(super) head: RwLock<Head>,
+    pub(super) head_moved: (Mutex<u64>, Condvar),
+    pub(super) watchers: Mutex<Vec<Box<dyn Fn(&Head) + Send + Sync>>>,
+    pub(super) waits_for_space: AtomicBool,
+    halted: Mutex<Option<String>>,
+    disk: Mutex<(Option<Instant>, u64)>,
+}
+
+/// What opening a ledger had to do.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// Final blocks in the log, block 0 included.
+    pub blocks: u64,
+    /// Final entries in the log.
+    pub entries: u64,
+    /// Blocks executed again to bring the state up to the log.
+    pub blocks_executed_again: u64,
+    /// Bytes of a torn, never final block cut from the end of the log.
+    pub torn_bytes: u64,
+}
+
+/// An open ledger. Dropping it finishes what waits, takes a checkpoint and closes the files.
+pub struct Ledger {
+    pub(super) shared: Arc<Shared>,
+    pub(super) queue: Option<Sender<Pending>>,
+    threads: Vec<JoinHandle<()>>,
+    recovered: Recovered,
+}
+
+impl std::fmt::Debug for Ledger {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ledger")
+            .field("dir", &self.shared.dir)
+            .finish_non_exhaustive()
+    }
+}
+
+fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> LedgerError {
+    let path = path.to_owned();
+    move |source| LedgerError::Io {
+        action,
+        path,
+        source,
+    }
+}
+
+impl Ledger {
+    /// Whether there is a ledger in this folder.
+    pub fn exists(dir: &Path) -> bool {
+        dir.join("genesis.cbor").exists()
+    }
+
+    /// Writes the genesis and block 0 into an empty folder. `signer` is the network key.
+    ///
+    /// # Errors
+    /// [`LedgerError`]; what was begun is taken up again by another `create` of the same genesis.
+    pub fn create(
+        dir: &Path,
+        genesis: &Genesis,
+        machine: &dyn StateMachine,
+        signer: &SigningKey,
+    ) -> Result<(), LedgerError> {
+        if Self::exists(dir) {
+            return Err(LedgerError::Exists(dir.to_owned()));
+        }
+        if signer.public().kid() != genesis.network_key.kid() {
+            return Err(LedgerError::WrongNetworkKey);
+        }
+        fs::create_dir_all(dir).map_err(io("create", dir))?;
+        let (root, _) = recover::genesis_state(machine, genesis)?;
+        let mut log = EntryLog::open(&dir.join("log"), LogOptions::default())?;
+        if log.next_height() == Height::new(0) {
+            let header = BlockHeader {
+                alg: 0,
+                kid: KeyId::from_bytes([0; 32]),
+                network: genesis.network_id(),
+                height: Height::new(0),
+                time: genesis.time,
+                previous: BlockHash::from_bytes([0; 32]),
+                tree_size: LogIndex::new(0),
+                state_root: Hash::from_bytes(root),
+            };
+            let certificate =
+                Certificate::sign(header, Hash::from_bytes(merkle::empty_root()), signer);
+            log.append(
+                Height::new(0),
+                &certificate.encode(),
+                &[] as &[&[u8]],
+                &[] as &[&[u8]],
+            )?;
+            log.sync()?;
+        }
+        write_durably(&dir.join("genesis.cbor"), &genesis.encode())
+    }
+
+    /// Opens a ledger: cuts what was never final, brings tree and state up to the log, starts the threads.
+    ///
+    /// # Errors
+    /// [`LedgerError`] names the damaged file; [`LedgerError::hint`] the repair.
+    pub fn open(
+        dir: &Path,
+        machine: Arc<dyn StateMachine>,
+        signer: SigningKey,
+        options: LedgerOptions,
+    ) -> Result<Self, LedgerError> {
+        let genesis = Self::read_genesis(dir)?;
+        if signer.public().kid() != genesis.network_key.kid() {
+            return Err(LedgerError::WrongNetworkKey);
+        }
+        let log = EntryLog::open(&dir.join("log"), LogOptions::default())?;
+        let reader = log.reader();
+        let head = last_certificate(&reader)?;
+        let tree = open_tree(dir, &reader, &head)?;
+        let (state, blocks_executed_again) =
+            recover::open_state(dir, &reader, &genesis, &*machine, &head)?;
+        let replay = recover::replay_window(&reader, &head)?;
+        let recovered = Recovered {
+            blocks: reader.blocks_count(),
+            entries: reader.entries_count(),
+            blocks_executed_again,
+            torn_bytes: log.report().torn_bytes_cut,
+        };
+        let head = Head::new(head);
+        let shared = Arc::new(Shared {
+            dir: dir.to_owned(),
+            network: genesis.network_id(),
+            genesis,
+            machine,
+            signer,
+            state: Arc::new(state),
+            log: reader,
+            tree: tree.reader(),
+            keys: KeyCache::default(),
+            stats: LedgerStats::default(),
+            head_moved: (Mutex::new(head.height().get()), Condvar::new()),
+            head: RwLock::new(head.clone()),
+            watchers: Mutex::default(),
+            waits_for_space: AtomicBool::new(false),
+            halted: Mutex::new(None),
+            disk: Mutex::new((None, u64::MAX)),
+            options,
+        });
+        let frontier = merkle::Frontier::from_source(&shared.tree, head.log_size().get())?;
+        let executor = Executor {
+            head,
+            replay,
+            frontier,
+        };
+        Ok(Self::start(
+            shared,
+            executor,
+            Persister { log, tree },
+            recovered,
+        ))
+    }
+
+    fn start(
+        shared: Arc<Shared>,
+        executor: Executor,
+        persister: Persister,
+        recovered: Recovered,
+    ) -> Self {
+        let (queue, waiting) = bounded::<Pending>(shared.options.queue_entries_max);
+        let (verified, admitted) = bounded::<Pending>(shared.options.queue_entries_max);
+        let (executed, to_persist) = bounded::<ExecutedBlock>(BLOCKS_AHEAD_MAX);
+        let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
+            let builder = std::thread::Builder::new().name(format!("stele-{name}"));
+            builder.spawn(work).expect("the system starts a thread")
+        };
+        let threads = vec![
+            spawn("verify", {
+                let shared = Arc::clone(&shared);
+                Box::new(move || verify_loop(&shared, &waiting, &verified))
+            }),
+            spawn("execute", {
+                let shared = Arc::clone(&shared);
+                Box::new(move || execute_loop(&shared, executor, &admitted, &executed))
+            }),
+            spawn("persist", {
+                let shared = Arc::clone(&shared);
+                Box::new(move || persist_loop(&shared, persister, &to_persist))
+            }),
+        ];
+        Self {
+            shared,
+            queue: Some(queue),
+            threads,
+            recovered,
+        }
+    }
+
+    /// Reads the genesis of a folder.
+    ///
+    /// # Errors
+    /// [`LedgerError::Missing`], [`LedgerError::Damaged`].
+    pub fn read_genesis(dir: &Path) -> Result<Genesis, LedgerError> {
+        let path = dir.join("genesis.cbor");
+        if !path.exists() {
+            return Err(LedgerError::Missing(dir.to_owned()));
+        }
+        let bytes = fs::read(&path).map_err(io("read", &path))?;
+        let damaged = |reason: String| LedgerError::Damaged {
+            what: path.display().to_string(),
+            reason,
+        };
+        if bytes.len() > GENESIS_BYTES_MAX {
+            return Err(damaged("it is larger than any genesis".to_owned()));
+        }
+        Genesis::decode(&bytes).map_err(|error| damaged(error.to_string()))
+    }
+
+    /// What opening had to do.
+    pub fn recovered(&self) -> Recovered {
+        self.recovered
+    }
+
+    /// The genesis.
+    pub fn genesis(&self) -> &Genesis {
+        &self.shared.genesis
+    }
+
+    /// What a verifier keeps of this network.
+    pub fn descriptor(&self) -> NetworkDescriptor {
+        NetworkDescriptor::of_genesis(&self.shared.genesis)
+    }
+
+    /// The counters.
+    pub fn stats(&self) -> StatsSnapshot {
+        self.shared.stats.snapshot()
+    }
+
+    /// Why nothing new is taken in, if so: halted, or out of space. Reads go on.
+    pub fn refusing(&self) -> Option<Refusal> {
+        self.shared.check_accepting().err()
+    }
+}
+
+impl Drop for Ledger {
+    fn drop(&mut self) {
+        // Closing the queue ends the threads one after the other, each after it has finished what waits.
+        self.queue = None;
+        for thread in self.threads.drain(..) {
+            let ended = thread.join();
+            assert!(
+                ended.is_ok() || std::thread::panicking(),
+                "a ledger thread broke its own invariant"
+            );
+        }
+    }
+}
+
+impl Shared {
+    /// Stops taking entries for good: the state in memory is no longer what the log says. Reads go on.
+    pub(super) fn halt(&self, reason: &str) -> Refusal {
+        let mut halted = self.halted.lock();
+        if halted.is_none() {
+            *halted = Some(reason.to_owned());
+        }
+        drop(halted);
+        self.refuse_halted()
+    }
+
+    pub(super) fn refuse_halted(&self) -> Refusal {
+        let reason = self
+            .halted
+            .lock()
+            .clone()
+            .unwrap_or_else(|| "it is shutting down".to_owned());
+        Refusal::new(
+            "node.halted",
+            format!("The node takes no new entries: {reason}."),
+            "Reads go on. Restart the node; `stele doctor` names what is wrong.",
+        )
+    }
+
+    pub(super) fn check_accepting(&self) -> Result<(), Refusal> {
+        if self.halted.lock().is_some() {
+            return Err(self.refuse_halted());
+        }
+        let free = self.free_bytes();
+        if free < self.options.disk_reserve_bytes || self.waits_for_space.load(Ordering::Relaxed) {
+            return Err(Refusal::new(
+                "node.disk-full",
+                format!(
+                    "The disk has {} MiB left, which the node keeps in reserve.",
+                    free >> 20
+                ),
+                "Reads go on. Free some space; the node then takes entries again by itself.",
+            ));
+        }
+        Ok(())
+    }
+
+    fn free_bytes(&self) -> u64 {
+        let mut disk = self.disk.lock();
+        if disk.0.is_none_or(|at| at.elapsed() >= DISK_CHECK_EVERY) {
+            *disk = (
+                Some(Instant::now()),
+                free_bytes(&self.dir).unwrap_or(u64::MAX),
+            );
+        }
+        disk.1
+    }
+
+    /// Keeps the key cache in step with what an entry did: keys that applied are ready for the next entry, and a key that is
+    /// refused now is looked up again.
+    pub(super) fn note_keys(&self, pending: &Pending, executed: &Executed) {
+        match &executed.outcome {
+            Judgement::Applied => pending
+                .keys
+                .iter()
+                .for_each(|key: &PublicKey| self.keys.note(key)),
+            Judgement::Refused { refusal, .. } if refusal.code.starts_with("identity.") => {
+                pending
+                    .keys
+                    .iter()
+                    .for_each(|key| self.keys.remove(&key.kid()));
+            }
+            Judgement::Refused { .. } => {}
+        }
+    }
+}
+
+fn last_certificate(log: &LogReader) -> Result<Certificate, LedgerError> {
+    let blocks = log.blocks_count();
+    if blocks == 0 {
+        let reason = "it holds no block, not even block 0".to_owned();
+        return Err(LedgerError::Damaged {
+            what: "the log".to_owned(),
+            reason,
+        });
+    }
+    certificate_at(log, Height::new(blocks - 1))
+}
+
+/// The certificate of a final block.
+pub(crate) fn certificate_at(log: &LogReader, height: Height) -> Result<Certificate, LedgerError> {
+    Certificate::decode(&log.header(height)?).map_err(|error| LedgerError::Damaged {
+        what: format!("the certificate of block {height}"),
+        reason: error.to_string(),
+    })
+}
+
+fn open_tree(dir: &Path, log: &LogReader, head: &Certificate) -> Result<TreeStore, LedgerError> {
+    let dir = dir.join("tree");
+    let tree = TreeStore::open(&dir, log)?;
+    if tree.root() == *head.log_root.as_bytes() {
+        return Ok(tree);
+    }
+    // The tree is derived, so a wrong one is simply computed again.
+    drop(tree);
+    let tree = TreeStore::rebuild(&dir, log, |_, _| {})?;
+    if tree.root() == *head.log_root.as_bytes() {
+        return Ok(tree);
+    }
+    Err(LedgerError::Damaged {
+        what: "the log".to_owned(),
+        reason: "its records do not have the root that the last certificate signs".to_owned(),
+    })
+}
+
+fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), LedgerError> {
+    let temporary = path.with_extension("tmp");
+    let mut file = fs::File::create(&temporary).map_err(io("create", &temporary))?;
+    file.write_all(bytes).map_err(io("write", &temporary))?;
+    file.sync_all().map_err(io("sync", &temporary))?;
+    fs::rename(&temporary, path).map_err(io("rename", &temporary))?;
+    let dir = path.parent().expect("a file in a folder");
+    fs::File::open(dir)
+        .and_then(|dir| dir.sync_all())
+        .map_err(io("sync", dir))
+}
