@@ -109,3 +109,26 @@ pub fn hashes(
     }
     Ok(items)
 }
+
+/// A list of `min` to `max` texts of 1 to `bytes_max` bytes.
+///
+/// # Errors
+/// [`BodyError`].
+pub fn texts<'a>(
+    body: &mut Body<'a>,
+    name: &'static str,
+    min: usize,
+    max: usize,
+    bytes_max: usize,
+) -> Result<Vec<&'a str>, BodyError> {
+    list(body, name, min, max, |decoder| {
+        let offset = decoder.position();
+        match decoder.text(bytes_max)? {
+            "" => Err(DecodeError {
+                offset,
+                kind: ErrorKind::Expected("a text that is not empty"),
+            }),
+            text => Ok(text),
+        }
+    })
+}

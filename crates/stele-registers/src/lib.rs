@@ -14,9 +14,11 @@ pub mod governance;
 pub mod history;
 pub mod identity;
 pub mod json;
+pub mod reference;
 pub mod register;
 pub mod registry;
 pub mod spec;
+pub mod trace;
 
 pub use context::{Context, Cosigner, Namespace, View};
 pub use json::{JsonError, body_to_json, cbor_to_json, json_to_body};
