@@ -92,6 +92,8 @@ export function start(port = 0) {
         const entries = world.entries.filter((entry) => JSON.stringify(world.detail(entry)).toLowerCase().includes(q)).slice(-8).map((entry) => ({ kind: "entry", id: toHex(entry.entry.id), title: `Entry ${entry.index}`, snippet: `${entry.register}: ${entry.entry.commands.map(({ name }) => name).join(", ")}` }));
         return json(response, { items: [...parties, ...entries] });
       }
+      case "state":
+        return send(response, 200, "application/stele-receipt+cbor", world.stateReceipt(id, Buffer.from(more, "hex")));
       case "watch":
         return watch(query, request, response);
       case "scenarios": {

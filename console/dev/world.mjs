@@ -9,6 +9,7 @@ import { decodeEntry } from "../../sdk/typescript/dist/src/entry.js";
 import { itemToJson } from "../../sdk/typescript/dist/src/json.js";
 import { partyDid, partyIdOfFirstKey } from "../../sdk/typescript/dist/src/keys.js";
 import { leafHash } from "../../sdk/typescript/dist/src/merkle.js";
+import { statePath } from "../../sdk/typescript/dist/src/state.js";
 import * as build from "../../sdk/typescript/dist/test/build.js";
 
 const sha256 = (bytes) => new Uint8Array(createHash("sha256").update(bytes).digest());
@@ -74,7 +75,7 @@ export class World {
     });
     const previous = this.blocks.at(-1)?.hash ?? new Uint8Array(32);
     const root = this.records.length ? build.treeRoot(this.records.map(leafHash)) : sha256(new Uint8Array(0));
-    const state = sha256(utf8(`state ${height}`));
+    const state = build.stateRoot(this.leaves());
     const header = encodeMap([encodeInt(1), encodeInt(this.key.alg)], [encodeInt(4), encodeBytes(this.key.kid)], [encodeInt(395), encodeInt(1)], [encodeInt(-65538), encodeArray(encodeInt(1), encodeBytes(this.networkId), encodeInt(height), encodeInt(time), encodeBytes(previous), encodeInt(this.records.length), encodeBytes(state))]);
     const signed = sigStructure(header, root);
     this.blocks.push({ height, time, size: this.records.length, root, state, header, signature: this.key.sign(signed), hash: sha256(signed), previous, first: this.records.length - items.length });
@@ -90,6 +91,22 @@ export class World {
     const unprotected = encodeMap([encodeInt(396), encodeMap([encodeInt(-1), encodeArray(encodeBytes(proof))])], [encodeInt(-65539), encodeBytes(entry.record)], ...(entry.refused ? [] : [[encodeInt(-65540), encodeBytes(entry.events)]]));
     const certificate = encodeTag(18, encodeArray(encodeBytes(block.header), unprotected, NULL, encodeBytes(block.signature)));
     return encodeMap([encodeInt(0), encodeText("stele-receipt/1")], [encodeInt(1), encodeBytes(certificate)], [encodeInt(2), encodeBytes(entry.envelope)]);
+  }
+
+  leaves() {
+    return this.parties.map(({ id, name }) => ({ path: statePath("identity", this.stateKey(id)), valueHash: sha256(encodeText(name)) }));
+  }
+
+  stateKey(id) {
+    return concat(utf8("party/"), id);
+  }
+
+  stateReceipt(register, key) {
+    const block = this.blocks.at(-1);
+    const party = register === "identity" && this.parties.find(({ id }) => toHex(this.stateKey(id)) === toHex(key));
+    const certificate = encodeTag(18, encodeArray(encodeBytes(block.header), encodeMap(), encodeBytes(block.root), encodeBytes(block.signature)));
+    const claim = build.stateClaim(register, key, party ? encodeText(party.name) : null, this.leaves());
+    return encodeMap([encodeInt(0), encodeText("stele-receipt/1")], [encodeInt(1), encodeBytes(certificate)], [encodeInt(3), encodeArray(claim)]);
   }
 
   summary(entry) {
@@ -113,4 +130,4 @@ export class World {
   }
 }
 
-export { concat, toHex };
+export { toHex };

@@ -131,3 +131,17 @@ test("the overview follows the log and can be paused", async ({ page }) => {
   await live.getByRole("button", { name: "Resume" }).click();
   await expect(live.getByRole("status")).toHaveText("Connected");
 });
+
+test("what a register does not hold is proven too", async ({ page }) => {
+  await visit(page, "registers/trace", /trace/);
+  const state = page.getByRole("region", { name: "State", exact: true });
+  await state.getByRole("button", { name: "Prove it" }).click();
+  await expect(state.getByRole("alert")).toBeFocused();
+  await state.getByRole("textbox", { name: "State key" }).fill("item/<zz>");
+  await state.getByRole("button", { name: "Prove it" }).click();
+  await expect(state.getByRole("alert").getByRole("link", { name: /1 to 255 bytes/ })).toBeVisible();
+  await state.getByRole("textbox", { name: "State key" }).fill(`item/<${"00".repeat(32)}>`);
+  await state.getByRole("button", { name: "Prove it" }).click();
+  await expect(state.getByText(/held no value under this key/)).toBeVisible();
+  await expect(state.getByText("Verified here")).toBeVisible();
+});

@@ -94,6 +94,8 @@ export interface Register {
   doc?: string;
   reads?: string[];
   commands: CommandSpec[];
+  state_keys?: { key: string; value: string; doc: string }[];
+  refusals?: { code: string; sentence: string; hint: string }[];
   entries: number;
 }
 
@@ -277,6 +279,7 @@ export const api = {
   entries: (query: EntryQuery, signal?: AbortSignal) => json<Page<EntrySummary>>(withQuery("v1/entries", { ...query }), { signal }),
   entry: (id: string, signal?: AbortSignal) => json<Entry>(`v1/entries/${part(id)}`, { signal }),
   receiptPath: (id: string) => `v1/entries/${part(id)}/receipt`,
+  stateReceiptPath: (register: string, keyHex: string) => `v1/state/${part(register)}/${part(keyHex)}/receipt`,
   envelopePath: (id: string) => `v1/entries/${part(id)}/envelope`,
   bytes: async (path: string, signal?: AbortSignal) => new Uint8Array(await (await request(path, { signal })).arrayBuffer()),
   blocks: (query: { cursor?: string; limit?: number }, signal?: AbortSignal) => json<Page<Block>>(withQuery("v1/blocks", query), { signal }),
