@@ -5,6 +5,7 @@
 // key does not change the pinned one.
 
 import { type Network, type Verification, NetworkError, networkFromJson, parseNetwork, toHex, verifyReceipt } from "@stele/verify";
+import { untrack } from "svelte";
 import { api } from "./api";
 
 const PINNED = "stele.network";
@@ -90,20 +91,22 @@ let checks = $state.raw(new Map<string, Check>());
 /** What became of the receipts that this browser fetched, by their path. */
 export const receipts = {
   of: (path: string): Check | undefined => checks.get(path),
-  /** Fetches a receipt once and verifies it here. */
-  async check(path: string, again = false): Promise<void> {
-    if (checks.has(path) && !again) return;
-    note(path, { state: "checking" });
-    try {
-      if (!pin) await trust.fetch();
-      if (!pin) throw new Error(pinProblem ?? "no network key");
-      const bytes = await api.bytes(path);
-      note(path, { state: "done", bytes, result: verifyReceipt(bytes, pin.network) });
-    } catch (error) {
-      note(path, { state: "could-not", reason: (error as Error).message });
-    }
-  },
+  /** Fetches a receipt and verifies it here; once, unless `again`. An effect that calls it does not depend on it. */
+  check: (path: string, again = false): Promise<void> => untrack(() => check(path, again)),
 };
+
+async function check(path: string, again: boolean): Promise<void> {
+  if (checks.has(path) && !again) return;
+  note(path, { state: "checking" });
+  try {
+    if (!pin) await trust.fetch();
+    if (!pin) throw new Error(pinProblem ?? "no network key");
+    const bytes = await api.bytes(path);
+    note(path, { state: "done", bytes, result: verifyReceipt(bytes, pin.network) });
+  } catch (error) {
+    note(path, { state: "could-not", reason: (error as Error).message });
+  }
+}
 
 function note(path: string, check: Check): void {
   checks = new Map(checks).set(path, check);
