@@ -16,12 +16,14 @@ for (const colorScheme of ["light", "dark"] as const) {
   });
 }
 
-test("every view fits a phone", async ({ page, request }) => {
+test("every view fits a phone, and what scrolls can be scrolled by keyboard", async ({ page, request }) => {
   await page.setViewportSize({ width: 390, height: 844 });
   for (const [name, hash, heading] of await views(request)) {
     await visit(page, hash, heading);
     const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
     expect(overflow, name).toBeLessThanOrEqual(0);
+    const { violations } = await new AxeBuilder({ page }).withRules(["scrollable-region-focusable"]).analyze();
+    expect(violations.flatMap(({ nodes }) => nodes.map(({ html }) => html.slice(0, 160))), name).toEqual([]);
   }
 });
 
