@@ -30,6 +30,7 @@ pub(super) fn register(context: &mut Context<'_, '_>, body: &mut Body<'_>) -> Ou
     let model = body.text("model", 128)?;
     let serial = body.bytes32("serial_commitment")?;
     let owner = context.signer();
+    load(context, &owner)?;
     let kid = possessed(context, cose_key)?;
     let mut document = PartyDocument::new(PartyKind::Device, None, vec![kid]);
     document.owner = Some(owner);

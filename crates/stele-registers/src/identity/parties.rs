@@ -114,10 +114,11 @@ pub(super) fn register(context: &mut Context<'_, '_>, body: &mut Body<'_>) -> Ou
         &refusals::PARTY_EXISTS,
     )?;
     let mut kids = vec![kid_of(cose_keys[0])?];
-    ensure(
+    // The registry lets an unknown key sign only such an entry, and the first command makes the key known.
+    assert!(
         kids[0] == signer && context.command_index() == 0,
-        &refusals::NOT_FIRST_KEY,
-    )?;
+        "the signer was not brought by this command"
+    );
     for cose_key in &cose_keys[1..] {
         kids.push(possessed(context, cose_key)?);
     }

@@ -12,7 +12,7 @@ macro_rules! rules {
 
 rules! {
     UNKNOWN_KEY = "identity.unknown-key", "The network does not know the key that signed.",
-        "Register the party with party.register, signed by its first key, or sign with a registered key.";
+        "Register the party with party.register, as the first command of an entry signed by the first key in its list, or sign with a registered key.";
     KEY_REVOKED = "identity.key-revoked", "The key that signed has been revoked.",
         "Sign with an active key of the party.";
     BAD_KEY = "identity.key.malformed", "The key is not a COSE_Key of a suite that this network knows.",
@@ -29,8 +29,6 @@ rules! {
         "Use key.rotate to replace it, or party.deactivate to end the party.";
     PARTY_EXISTS = "identity.party.exists", "The signing key belongs to a party already.",
         "A party is registered once, by a key that is new.";
-    NOT_FIRST_KEY = "identity.party.not-first-key", "A party registers itself, as the first command of an entry signed by the first key in its list.",
-        "Put the signing key first in the list and the command first in the entry.";
     PERSON_NAME = "identity.party.person-name", "A person has no name on the chain.",
         "Leave the name out; show it off-chain in a credential.";
     DEVICE_NEEDS_OWNER = "identity.party.device-needs-owner", "A device is registered by its owner.",

@@ -98,14 +98,14 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
                 FieldType::Uint,
                 "how many guardians must agree; 0 without any",
             ),
-            FieldSpec::required(
+            FieldSpec::optional(
                 "guardians",
                 FieldType::List {
                     of: &FieldType::Party,
                     min: 0,
                     max: GUARDIANS_MAX,
                 },
-                "the guardians",
+                "the guardians; left out, there are none",
             ),
             FieldSpec::optional(
                 "delay_ms",

@@ -1,0 +1,12 @@
+//! The registers through the registry, as the ledger drives them.
+
+mod accreditations;
+mod agreement;
+mod custody_model;
+mod governance;
+mod identity;
+mod keys_model;
+mod pages;
+mod registry;
+mod trace;
+mod world;
