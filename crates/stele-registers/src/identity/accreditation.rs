@@ -99,7 +99,7 @@ impl Accreditation {
     }
 
     /// The accreditation as it was after block `height`.
-    fn as_of(mut self, height: Height) -> Option<Self> {
+    fn before_or_in(mut self, height: Height) -> Option<Self> {
         if self.granted > height {
             return None;
         }
@@ -190,7 +190,7 @@ pub fn accreditation_at(
     height: Height,
 ) -> Result<Option<Accreditation>, Fault> {
     let found = accreditation(View::new(reader, NAME), id)?;
-    Ok(found.and_then(|accreditation| accreditation.as_of(height)))
+    Ok(found.and_then(|accreditation| accreditation.before_or_in(height)))
 }
 
 /// The ids that `party` holds for exactly `action`.

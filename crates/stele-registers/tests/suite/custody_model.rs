@@ -33,7 +33,10 @@ fn step() -> impl Strategy<Value = (Step, Vec<u8>)> {
     )
 }
 
-fn entry() -> impl Strategy<Value = (usize, Option<usize>, Vec<(Step, Vec<u8>)>)> {
+/// Signer, cosigner, and steps with the items they name.
+type Entry = (usize, Option<usize>, Vec<(Step, Vec<u8>)>);
+
+fn entry() -> impl Strategy<Value = Entry> {
     (
         0..4usize,
         proptest::option::of(0..4usize),
