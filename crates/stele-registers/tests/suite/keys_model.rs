@@ -1,4 +1,4 @@
-//! Keys against a plain model: random registrations, additions, rotations and revocations over ten keys.
+//! Keys against a plain model: random registrations, additions, rotations and revocations over two dozen keys.
 
 use proptest::prelude::*;
 use serde_json::json;
@@ -6,6 +6,9 @@ use stele_core::id::{Height, PartyId};
 use stele_registers::identity;
 
 use crate::world::{World, cose, key, kid};
+
+const KEYS: usize = 24;
+type Model = [Status; KEYS];
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -22,29 +25,74 @@ enum Status {
     Revoked,
 }
 
-fn step() -> impl Strategy<Value = (usize, Option<usize>, Step)> {
-    let step = prop_oneof![
-        Just(Step::Register),
-        (0..10usize).prop_map(|new| Step::Add { new }),
-        (0..10usize, 0..10usize).prop_map(|(old, new)| Step::Rotate { old, new }),
-        (0..10usize).prop_map(|old| Step::Revoke { old }),
-    ];
-    (0..10usize, proptest::option::of(0..10usize), step).prop_map(|(signer, cosigner, step)| {
-        // Mostly the new key does countersign.
-        let cosigner = match (&step, cosigner) {
-            (Step::Add { new } | Step::Rotate { new, .. }, Some(_)) => Some(*new),
-            (_, other) => other,
-        };
-        (
+/// Numbers to choose from, and whether to choose sensibly: most random rotations would fail at the first rule.
+#[derive(Debug, Clone)]
+struct Draw {
+    kind: usize,
+    signer: usize,
+    old: usize,
+    new: usize,
+    cosigner: Option<usize>,
+    sensible: [bool; 4],
+}
+
+fn draw() -> impl Strategy<Value = Draw> {
+    let sensible = proptest::array::uniform4(proptest::bool::weighted(0.8));
+    let cosigner = proptest::option::of(0..KEYS);
+    (0..7usize, 0..KEYS, 0..KEYS, 0..KEYS, cosigner, sensible).prop_map(
+        |(kind, signer, old, new, cosigner, sensible)| Draw {
+            kind,
             signer,
-            cosigner.filter(|cosigner| *cosigner != signer),
-            step,
-        )
-    })
+            old,
+            new,
+            cosigner,
+            sensible,
+        },
+    )
+}
+
+/// The signer, the cosigner and the step that a draw means as things stand.
+fn choose(draw: &Draw, model: &Model) -> (usize, Option<usize>, Step) {
+    let pick = |number: usize, sensible: bool, wanted: &dyn Fn(Status) -> bool| {
+        let fitting: Vec<_> = (0..KEYS).filter(|n| wanted(model[*n])).collect();
+        if sensible && !fitting.is_empty() {
+            fitting[number % fitting.len()]
+        } else {
+            number
+        }
+    };
+    let new = pick(draw.new, draw.sensible[0], &|status| {
+        status == Status::Unused
+    });
+    if draw.kind == 0 {
+        return (
+            new,
+            draw.cosigner.filter(|cosigner| *cosigner != new),
+            Step::Register,
+        );
+    }
+    let signer = pick(draw.signer, draw.sensible[1], &|status| {
+        matches!(status, Status::Active(_))
+    });
+    let old = pick(draw.old, draw.sensible[2], &|status| {
+        status == model[signer] && matches!(status, Status::Active(_))
+    });
+    let step = match draw.kind {
+        1 | 2 => Step::Add { new },
+        3 | 4 => Step::Rotate { old, new },
+        _ => Step::Revoke { old },
+    };
+    let brings = draw.kind < 5 && draw.sensible[3];
+    let cosigner = if brings { Some(new) } else { draw.cosigner };
+    (
+        signer,
+        cosigner.filter(|cosigner| *cosigner != signer),
+        step,
+    )
 }
 
 /// The same rules, over numbers; a party is named by the number of its first key.
-fn judge(model: &mut [Status; 10], signer: usize, cosigner: Option<usize>, step: &Step) -> bool {
+fn judge(model: &mut Model, signer: usize, cosigner: Option<usize>, step: &Step) -> bool {
     let brought = match step {
         Step::Add { new } | Step::Rotate { new, .. } => Some(*new),
         _ => None,
@@ -94,12 +142,13 @@ fn judge(model: &mut [Status; 10], signer: usize, cosigner: Option<usize>, step:
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
-    fn register_and_model_agree(steps in proptest::collection::vec(step(), 1..60)) {
+    fn register_and_model_agree(draws in proptest::collection::vec(draw(), 1..80)) {
         let mut world = World::new();
-        let keys: Vec<_> = (10..20).map(key).collect();
-        let mut model = [Status::Unused; 10];
+        let keys: Vec<_> = (10..10 + KEYS as u8).map(key).collect();
+        let mut model = [Status::Unused; KEYS];
         let mut past = Vec::new();
-        for (signer, cosigner, step) in steps {
+        for draw in draws {
+            let (signer, cosigner, step) = choose(&draw, &model);
             let allowed = judge(&mut model, signer, cosigner, &step);
             let (name, body) = match &step {
                 Step::Register => ("party.register", json!({"kind": "service", "keys": [cose(&keys[signer])]})),
@@ -116,16 +165,26 @@ proptest! {
                 past.push((world.height, model));
             }
         }
+        for (n, status) in model.iter().enumerate() {
+            let record = identity::key_record(world.view("identity"), &kid(&keys[n])).unwrap();
+            let revoked = record.map(|record| record.revoked.is_some());
+            let expected = match status {
+                Status::Unused => None,
+                Status::Active(_) => Some(false),
+                Status::Revoked => Some(true),
+            };
+            prop_assert_eq!(revoked, expected, "key {}", n);
+        }
         // Every past height still answers, for every party.
         for (n, (height, model)) in past.iter().enumerate() {
             let last = past.get(n + 1).map_or(*height + 3, |next| next.0 - 1);
             for height in [*height, last] {
-                for first in 0..10 {
+                for first in 0..KEYS {
                     let party = PartyId::of_first_key(&kid(&keys[first]));
                     let document = identity::document_at(&world.state, &party, Height::new(height)).unwrap();
                     let mut found: Vec<_> = document.map(|document| document.keys).unwrap_or_default();
                     found.sort_unstable();
-                    let active = (0..10).filter(|n| model[*n] == Status::Active(first));
+                    let active = (0..KEYS).filter(|n| model[*n] == Status::Active(first));
                     let mut expected: Vec<_> = active.map(|n| kid(&keys[n])).collect();
                     expected.sort_unstable();
                     prop_assert_eq!(found, expected, "party {} at {}", first, height);
