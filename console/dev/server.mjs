@@ -11,26 +11,27 @@ const TYPES = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", "
 const CSP = "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 export const TOKEN = "fixture-token";
 
-const field = (name, kind, doc, required = true) => ({ name, type: kind, required, doc });
+const field = (name, type, doc, required = true, limits = {}) => ({ name, type, limits: type === "text" ? { max_bytes: 512 } : limits, required, doc });
 const REGISTERS = [
-  { name: "governance", version: 1, doc: "Members, roles and register versions.", reads: [], commands: [{ name: "register.note", doc: "Notes something for the record.", fields: [field("text", "text of 1 to 512 bytes", "The note.")] }] },
-  { name: "identity", version: 1, doc: "Parties, their keys, devices and accreditations.", reads: ["governance"], commands: [{ name: "party.register", doc: "Registers a party with its first key.", fields: [field("name", "text of 1 to 128 bytes", "Its name, which is public."), field("key", "COSE_Key", "Its first key.")] }] },
-  { name: "trace", version: 1, doc: "Supply-chain event commitments, custody and recalls.", reads: ["identity"], commands: [
-    { name: "event.commit", doc: "Commits to an EPCIS event without showing it.", fields: [field("lot", "text of 1 to 512 bytes", "What the event is about."), field("kind", "one of `ObjectEvent`, `AggregationEvent`, `TransactionEvent`", "The EPCIS event type."), field("commitment", "hash", "Salted hash of the event.")] },
-    { name: "custody.offer", doc: "Offers an item that the signer holds to another party.", fields: [field("item", "text of 1 to 512 bytes", "The item."), field("to", "party", "Who shall take it.")] },
-    { name: "custody.accept", doc: "Takes an offered item.", fields: [field("item", "text of 1 to 512 bytes", "The item."), field("from", "party", "Who offered it.")] },
-    { name: "recall.open", doc: "Recalls a lot; only its maker may.", fields: [field("lot", "text of 1 to 512 bytes", "The lot."), field("reason", "text of 1 to 512 bytes", "Why.", false)] },
+  { name: "governance", version: 1, about: "Members, roles and register versions.", refusals: [], commands: [{ name: "register.note", doc: "Notes something for the record.", fields: [field("text", "text", "The note.")] }] },
+  { name: "identity", version: 1, about: "Parties, their keys, devices and accreditations.", refusals: [], commands: [{ name: "party.register", doc: "Registers a party with its first key.", fields: [field("name", "text", "Its name, which is public."), field("key", "key", "Its first key.")] }] },
+  { name: "trace", version: 1, about: "Supply-chain event commitments, custody and recalls.", refusals: [{ code: "trace.custody.not-holder", sentence: "Only the party that holds the item may do this.", hint: "Ask the holder to offer it, then accept it." }], commands: [
+    { name: "event.commit", doc: "Commits to an EPCIS event without showing it.", fields: [field("lot", "text", "What the event is about."), field("kind", "choice", "The EPCIS event type.", true, { choices: ["ObjectEvent", "AggregationEvent", "TransactionEvent"] }), field("commitment", "hash", "Salted hash of the event.")] },
+    { name: "custody.offer", doc: "Offers an item that the signer holds to another party.", fields: [field("item", "text", "The item."), field("to", "party", "Who shall take it.")] },
+    { name: "custody.accept", doc: "Takes an offered item.", fields: [field("item", "text", "The item."), field("from", "party", "Who offered it.")] },
+    { name: "recall.open", doc: "Recalls a lot; only its maker may.", fields: [field("lot", "text", "The lot."), field("reason", "text", "Why.", false)] },
   ] },
 ];
 const SCENARIOS = [
-  { name: "trace", title: "Trace", purpose: "A fictional maker, carrier and shop hand goods over, answer where an item has been, and find every holder of a recalled lot, with proofs.", input: "generated EPCIS 2.0 events" },
+  { name: "trace", title: "Trace", purpose: "A fictional maker, carrier and shop hand goods over, answer where an item has been, and find every holder of a recalled lot, with proofs.", input: "generated EPCIS 2.0 events", steps: ["register-parties", "capture-events", "hand-over", "where-has-it-been", "changed-event-fails", "recall"] },
 ];
-const STEPS = ["register-parties", "capture-events", "hand-over", "where-has-it-been", "changed-event-fails", "recall"];
+const STEPS = SCENARIOS[0].steps;
 
 export function start(port = 0) {
   const world = new World();
   world.live = true;
   let run;
+  let files = new Map();
 
   const json = (response, value, status = 200) => send(response, status, "application/json", JSON.stringify(value));
   const problem = (response, status, code, detail, hint) => send(response, status, "application/problem+json", JSON.stringify({ type: `urn:stele:problem:${code}`, title: "Problem", status, detail, code, hint }));
@@ -41,8 +42,8 @@ export function start(port = 0) {
     const limit = Number(query.get("limit") || 50);
     json(response, { items: items.slice(from, from + limit).map(view), ...(from + limit < items.length ? { next_cursor: String(from + limit) } : {}) });
   };
-  const registers = () => REGISTERS.map((register) => ({ ...register, entries: world.entries.filter((entry) => entry.register === register.name).length }));
-  const partyView = (party) => ({ party: party.did, kind: "organisation", name: party.name, roles: party.name.startsWith("Harbour") ? ["authority"] : [], entries: world.entries.filter((entry) => entry.party === party).length, since_ms: world.start });
+  const registers = () => REGISTERS.map((register) => ({ ...register, entries: world.entries.filter((entry) => entry.register === register.name).length, refused: world.entries.filter((entry) => entry.register === register.name && entry.refused).length }));
+  const partyView = (party) => ({ did: party.did, party_id: toHex(party.id), kind: "organisation", name: party.name || undefined, first_seen_ms: world.start, entry_count: world.entries.filter((entry) => entry.party === party).length });
 
   function api(path, query, request, response) {
     const [, version, kind, id, more] = path.split("/").map(decodeURIComponent);
@@ -66,7 +67,7 @@ export function start(port = 0) {
         const wanted = [...world.entries].reverse().filter((entry) => {
           const text = JSON.stringify(world.detail(entry)).toLowerCase();
           const is = (name, value) => !query.get(name) || query.get(name) === value;
-          return is("register", entry.register) && is("party", entry.party.did) && is("outcome", entry.refused ? "refused" : "applied") && text.includes((query.get("q") ?? "").toLowerCase()) && entry.time >= Number(query.get("from") || 0) && entry.time <= Number(query.get("to") || Infinity);
+          return is("register", entry.register) && (!query.get("party") || text.includes(query.get("party"))) && is("outcome", entry.refused ? "refused" : "applied") && text.includes((query.get("q") ?? "").toLowerCase()) && entry.time >= Number(query.get("from") || 0) && entry.time <= Number(query.get("to") || Infinity);
         });
         return page(response, wanted, query, (entry) => world.summary(entry));
       }
@@ -82,9 +83,8 @@ export function start(port = 0) {
         if (!id) return page(response, world.parties.filter(({ name, did }) => `${name} ${did}`.toLowerCase().includes((query.get("q") ?? "").toLowerCase())), query, partyView);
         const party = world.parties.find(({ did }) => did === id);
         if (!party) return missing(response, "party of this DID");
-        if (more === "entries") return page(response, [...world.entries].reverse().filter((entry) => entry.party === party), query, (entry) => world.summary(entry));
-        const accreditations = party.name.startsWith("Orchard") ? [{ scope: "trace/event.commit", granted_by: world.parties[3].did, status: "in force", until_ms: Date.now() + 9e9 }] : [];
-        return json(response, { ...partyView(party), keys: [{ kid: toHex(party.signer.kid), suite: party.suite, status: "active" }], accreditations, devices: [] });
+        if (more === "entries") return page(response, [...world.entries].reverse().filter((entry) => JSON.stringify(world.detail(entry)).includes(party.did)), query, (entry) => world.summary(entry));
+        return json(response, partyView(party));
       }
       case "search": {
         const q = (query.get("q") ?? "").toLowerCase();
@@ -92,6 +92,8 @@ export function start(port = 0) {
         const entries = world.entries.filter((entry) => JSON.stringify(world.detail(entry)).toLowerCase().includes(q)).slice(-8).map((entry) => ({ kind: "entry", id: toHex(entry.entry.id), title: `Entry ${entry.index}`, snippet: `${entry.register}: ${entry.entry.commands.map(({ name }) => name).join(", ")}` }));
         return json(response, { items: [...parties, ...entries] });
       }
+      case "statistics":
+        return json(response, { entries: world.entries.length, refused: world.entries.filter(({ refused }) => refused).length, blocks: world.blocks.length, parties: world.parties.length, registers: [], minutes: [] });
       case "state":
         return send(response, 200, "application/stele-receipt+cbor", world.stateReceipt(id, Buffer.from(more, "hex")));
       case "watch":
@@ -104,6 +106,8 @@ export function start(port = 0) {
           if (request.headers.authorization !== `Bearer ${TOKEN}`) return problem(response, 401, "api.token-missing", "Running a scenario takes the node's API token.", "The node prints it at the start.");
           return json(response, (run = startRun()), 202);
         }
+        const file = path.split("/files/")[1];
+        if (file) return files.has(file) ? send(response, 200, "application/octet-stream", files.get(file)) : missing(response, "file of this run");
         return run ? json(response, run) : missing(response, "run of this scenario");
       }
       default:
@@ -112,18 +116,25 @@ export function start(port = 0) {
   }
 
   function startRun() {
-    const state = { scenario: "trace", status: "running", ok: false, skipped: null, steps: [], figures: [], evidence: [], pending: [...STEPS], started_ms: Date.now() };
+    const state = { run: (run?.run ?? 0) + 1, status: "running", started_ms: Date.now(), progress: { step: 0, name: STEPS[0], detail: "starting" } };
+    const evidence = world.entries.slice(-6);
+    const steps = [];
     const timer = setInterval(() => {
-      const name = state.pending.shift();
-      if (name) return state.steps.push({ name, ok: true, detail: `${name.replaceAll("-", " ")}: 12 of 12` });
+      const name = STEPS[steps.length];
+      if (name) {
+        steps.push({ name, ok: true, detail: "12 of 12" });
+        state.progress = { step: Math.min(steps.length, STEPS.length - 1), name, detail: "item 3 of 12" };
+        return;
+      }
       clearInterval(timer);
-      const evidence = world.entries.slice(-6).map((entry) => ({ claim: `${entry.party.name || "A party"} gave ${entry.entry.commands[0].name} in ${entry.register}`, receipt: `evidence/${toHex(entry.entry.id).slice(0, 12)}.receipt`, href: `v1/entries/${toHex(entry.entry.id)}/receipt` }));
-      return Object.assign(state, { status: "done", ok: true, pending: undefined, finished_ms: Date.now(), evidence, figures: [
+      files = new Map(evidence.map((entry) => [`${toHex(entry.entry.id).slice(0, 12)}.receipt`, world.receipt(entry.index)]));
+      files.set("report.html", "<!doctype html><title>Report</title><p>A fictional report.</p>");
+      Object.assign(state, { status: "done", progress: undefined, report: { scenario: "trace", ok: true, skipped: false, steps, evidence: evidence.map((entry) => ({ claim: `${entry.party.name || "A party"} gave ${entry.entry.commands[0].name} in ${entry.register}`, receipt: `evidence/${toHex(entry.entry.id).slice(0, 12)}.receipt` })), figures: [
         { id: "trace-events-captured-per-second", value: 1834.2, unit: "1/s", goal: 500, better: "higher", peer: null, note: "one capture job of 200 events" },
         { id: "trace-receipt-bytes", value: 1284, unit: "bytes", goal: 2048, better: "lower", peer: null, note: "without the entry" },
         { id: "trace-answer-ms", value: 61.4, unit: "ms", goal: 50, better: "lower", peer: null, note: "where has this item been, with proofs" },
         { id: "trace-holders-found", value: 3, unit: "parties", goal: null, better: "higher", peer: null, note: "" },
-      ] });
+      ] } });
     }, 400);
     return state;
   }

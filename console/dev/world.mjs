@@ -15,6 +15,9 @@ import * as build from "../../sdk/typescript/dist/test/build.js";
 const sha256 = (bytes) => new Uint8Array(createHash("sha256").update(bytes).digest());
 const body = (fields) => encodeMap(...Object.entries(fields).map(([name, value]) => [encodeText(name), typeof value === "number" ? encodeInt(value) : value instanceof Uint8Array ? encodeBytes(value) : encodeText(value)]));
 
+const eventName = (register, command) => `${register}/${command}${command.endsWith("grant") || command.endsWith("offer") || command.endsWith("accept") || command.endsWith("open") ? "ed" : command.endsWith("commit") ? "ted" : "-noted"}`;
+const GRANT = sha256(utf8("a fictional accreditation"));
+
 export class World {
   constructor() {
     this.key = build.signer("Ed25519", 1);
@@ -33,6 +36,8 @@ export class World {
     this.watchers = new Set();
     this.block([]);
     for (const party of this.parties) this.block([this.make(party, "identity", [["party.register", { name: party.name || "unnamed", key: party.signer.cose }]], 0)]);
+    const [maker, , , authority] = this.parties;
+    this.block([this.make(authority, "identity", [["accreditation.grant", { id: GRANT, issuer: authority.id, subject: maker.id, action: "trace/event.commit" }]], 0)]);
     for (let i = 0; i < 90; i++) this.block(this.some(i));
   }
 
@@ -66,7 +71,7 @@ export class World {
     const height = this.blocks.length;
     const time = items.length && this.live ? Date.now() : this.start + height * 25_000;
     const fresh = items.map((item) => {
-      const events = encodeArray(...(item.refused ? [] : item.entry.commands.map(({ name, body: inner }) => encodeArray(encodeText(`${item.register}/${name.replace(".", "-")}ed`), inner.raw))));
+      const events = encodeArray(...(item.refused ? [] : item.entry.commands.map(({ name, body: inner }) => encodeArray(encodeText(eventName(item.register, name)), inner.raw))));
       const outcome = item.refused ? encodeArray(encodeInt(1), encodeInt(0), encodeText(item.refused)) : encodeArray(encodeInt(0), encodeBytes(sha256(events)));
       const record = encodeArray(encodeInt(1), encodeBytes(item.entry.id), encodeBytes(item.entry.envelopeHash), encodeBytes(item.party.id), encodeText(item.register), encodeText(`${item.register}@1`), encodeInt(height), encodeInt(time), outcome);
       this.records.push(record);
@@ -93,19 +98,27 @@ export class World {
     return encodeMap([encodeInt(0), encodeText("stele-receipt/1")], [encodeInt(1), encodeBytes(certificate)], [encodeInt(2), encodeBytes(entry.envelope)]);
   }
 
-  leaves() {
-    return this.parties.map(({ id, name }) => ({ path: statePath("identity", this.stateKey(id)), valueHash: sha256(encodeText(name)) }));
+  /** The identity register's state, in its real layout: documents, keys, one accreditation. */
+  state() {
+    const list = (...values) => encodeArray(...values);
+    const [maker, , , authority] = this.parties;
+    const rows = this.parties.flatMap(({ id, name, signer }, i) => [
+      ["party/", id, list(encodeInt(1), encodeInt(1 + i), NULL, encodeMap([encodeText("kind"), encodeText("organisation")], [encodeText("active"), Uint8Array.of(0xf5)], [encodeText("keys"), list(encodeBytes(signer.kid))], ...(name ? [[encodeText("name"), encodeText(name)]] : [])))],
+      ["key/", signer.kid, list(encodeBytes(id), NULL, encodeInt(1 + i), NULL, encodeBytes(signer.cose))],
+    ]);
+    rows.push(["accreditation/", GRANT, list(encodeBytes(authority.id), encodeBytes(maker.id), encodeText("trace/event.commit"), NULL, encodeInt(1_900_000_000_000), Uint8Array.of(0xf4), NULL, encodeInt(0), encodeInt(5), NULL)]);
+    return rows.map(([prefix, id, value]) => ({ key: concat(utf8(prefix), id), value }));
   }
 
-  stateKey(id) {
-    return concat(utf8("party/"), id);
+  leaves() {
+    return this.state().map(({ key, value }) => ({ path: statePath("identity", key), valueHash: sha256(value) }));
   }
 
   stateReceipt(register, key) {
     const block = this.blocks.at(-1);
-    const party = register === "identity" && this.parties.find(({ id }) => toHex(this.stateKey(id)) === toHex(key));
+    const row = register === "identity" && this.state().find((row) => toHex(row.key) === toHex(key));
     const certificate = encodeTag(18, encodeArray(encodeBytes(block.header), encodeMap(), encodeBytes(block.root), encodeBytes(block.signature)));
-    const claim = build.stateClaim(register, key, party ? encodeText(party.name) : null, this.leaves());
+    const claim = build.stateClaim(register, key, row ? row.value : null, this.leaves());
     return encodeMap([encodeInt(0), encodeText("stele-receipt/1")], [encodeInt(1), encodeBytes(certificate)], [encodeInt(3), encodeArray(claim)]);
   }
 
@@ -120,7 +133,7 @@ export class World {
     const summary = this.summary(entry);
     if (entry.refused) Object.assign(summary.outcome, { detail: "Only the party that holds the item may do this.", hint: "Ask the holder to offer it, then accept it." });
     const commands = entry.entry.commands.map(({ register, name, body: inner }) => ({ register, name, body: plain(inner) }));
-    const events = entry.refused ? [] : commands.map(({ register, name, body: inner }) => ({ name: `${register}/${name.replace(".", "-")}ed`, body: inner }));
+    const events = entry.refused ? [] : commands.map(({ register, name, body: inner }) => ({ name: eventName(register, name), body: inner }));
     return { ...summary, kid: toHex(entry.entry.kid), cosigners: [], rule: `${entry.register}@1`, commands, events, not_before_ms: Number(entry.entry.notBefore), not_after_ms: Number(entry.entry.notAfter), size_bytes: entry.envelope.length };
   }
 

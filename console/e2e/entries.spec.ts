@@ -145,3 +145,24 @@ test("what a register does not hold is proven too", async ({ page }) => {
   await expect(state.getByText(/held no value under this key/)).toBeVisible();
   await expect(state.getByText("Verified here")).toBeVisible();
 });
+
+test("a party's keys are read from proven state", async ({ page, request }) => {
+  const { party } = await anEntry(request, "register=identity&outcome=applied");
+  await visit(page, `parties/${party}`, /./);
+  await expect(page.getByText("Verified here").first()).toBeVisible();
+  await expect(page.getByRole("table", { name: "Keys of this party" }).getByRole("row").nth(1)).toContainText("in force");
+});
+
+test("a party whose state receipt is not the network's is not shown as verified", async ({ page, request }) => {
+  const { party } = await anEntry(request, "register=identity&outcome=applied");
+  await page.route("**/v1/state/identity/*/receipt", async (route) => {
+    const answer = await route.fetch();
+    const body = await answer.body();
+    body[body.length - 1] = (body[body.length - 1] as number) ^ 1;
+    await route.fulfill({ response: answer, body });
+  });
+  await page.goto(`./#/parties/${party}`);
+  await expect(page.getByRole("region", { name: "Keys" }).getByRole("alert")).toContainText("does not verify here");
+  await expect(page.getByText("Does not verify").first()).toBeVisible();
+  await expect(page.getByText("Verified here")).toHaveCount(0);
+});

@@ -51,9 +51,9 @@ async function seed(url: string, token: string): Promise<void> {
   await until(SEED_MS, "the scenario to end", async () => {
     const latest = await fetch(`${runs}/latest`, { headers: { authorization } });
     if (!latest.ok) return undefined;
-    const run = (await latest.json()) as { status?: string; ok: boolean; steps: unknown };
+    const run = (await latest.json()) as { status: string; report?: { ok: boolean } };
     if (run.status === "running") return undefined;
-    if (!run.ok) throw new Error(`the scenario failed: ${JSON.stringify(run.steps)}`);
+    if (!run.report?.ok) throw new Error(`the scenario failed: ${JSON.stringify(run)}`);
     return run;
   });
 }

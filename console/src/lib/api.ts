@@ -77,9 +77,21 @@ export interface Block {
 
 export interface CommandField {
   name: string;
+  /** `text`, `choice`, `bytes`, `hash`, `party`, `key`, `uint`, `bool` or `list`. */
   type: string;
+  limits: FieldLimits;
   required: boolean;
   doc: string;
+}
+
+export interface FieldLimits {
+  max_bytes?: number;
+  min_bytes?: number;
+  choices?: string[];
+  of?: string;
+  of_limits?: FieldLimits;
+  min?: number;
+  max?: number;
 }
 
 export interface CommandSpec {
@@ -91,43 +103,30 @@ export interface CommandSpec {
 export interface Register {
   name: string;
   version: number;
-  doc?: string;
-  reads?: string[];
-  commands: CommandSpec[];
-  state_keys?: { key: string; value: string; doc: string }[];
-  refusals?: { code: string; sentence: string; hint: string }[];
+  about: string;
   entries: number;
+  refused: number;
+  commands: CommandSpec[];
+  refusals: { code: string; sentence: string; hint: string }[];
 }
 
-export interface PartySummary {
-  party: string;
+/** A party as the read model lists it; its keys and roles are read from proven state (lib/identity.ts). */
+export interface Party {
+  did: string;
+  party_id: string;
+  kind: string;
   name?: string;
-  roles?: string[];
-  entries?: number;
-  since_ms?: number;
+  first_seen_ms: number;
+  entry_count: number;
 }
 
-export interface PartyKey {
-  kid: string;
-  suite?: string;
-  status?: string;
-  since_ms?: number;
-  until_ms?: number | null;
-}
-
-export interface Accreditation {
-  scope: string;
-  granted_by?: string;
-  since_ms?: number;
-  until_ms?: number | null;
-  status?: string;
-}
-
-export interface Party extends PartySummary {
-  keys: PartyKey[];
-  accreditations?: Accreditation[];
-  devices?: { party: string; name?: string }[];
-  owner?: string;
+export interface Statistics {
+  entries: number;
+  refused: number;
+  blocks: number;
+  parties: number;
+  registers: { register: string; applied: number; refused: number }[];
+  minutes: { start_ms: number; applied: number; refused: number }[];
 }
 
 export interface SearchHit {
@@ -140,9 +139,11 @@ export interface SearchHit {
 
 export interface ScenarioInfo {
   name: string;
-  title?: string;
+  title: string;
   purpose: string;
-  input?: string;
+  input: string;
+  /** The names of its steps. */
+  steps: string[];
 }
 
 export interface ScenarioStep {
@@ -163,25 +164,27 @@ export interface Figure {
 
 export interface Evidence {
   claim: string;
-  /** The receipt's file name in the run's report. */
+  /** The receipt's file in the run's folder. */
   receipt: string;
-  /** Where the node serves that file. */
-  href?: string;
 }
 
-export interface ScenarioRun {
+/** What `stele scenario run --format json` prints, too. */
+export interface ScenarioReport {
   scenario: string;
-  status?: "running" | "done" | "failed";
   ok: boolean;
   skipped?: boolean | string | null;
   steps: ScenarioStep[];
   figures: Figure[];
   evidence: Evidence[];
-  started_ms?: number;
-  finished_ms?: number;
-  report_href?: string;
-  /** Names of the steps still to come, while it runs. */
-  pending?: string[];
+}
+
+export interface ScenarioRun {
+  run: number;
+  status: "running" | "done" | "failed";
+  started_ms: number;
+  progress?: { step: number; name: string; detail: string };
+  report?: ScenarioReport;
+  error?: string;
 }
 
 export interface Health {
@@ -264,6 +267,7 @@ export interface EntryQuery {
   party?: string;
   outcome?: string;
   q?: string;
+  item?: string;
   from?: string | number;
   to?: string | number;
   cursor?: string;
@@ -286,7 +290,7 @@ export const api = {
   block: (height: string, signal?: AbortSignal) => json<Block>(`v1/blocks/${part(height)}`, { signal }),
   registers: async (signal?: AbortSignal) => list(await json<Register[] | Page<Register>>("v1/registers", { signal })),
   register: (name: string, signal?: AbortSignal) => json<Register>(`v1/registers/${part(name)}`, { signal }),
-  parties: (query: { q?: string; cursor?: string; limit?: number }, signal?: AbortSignal) => json<Page<PartySummary>>(withQuery("v1/parties", query), { signal }),
+  parties: (query: { q?: string; cursor?: string; limit?: number }, signal?: AbortSignal) => json<Page<Party>>(withQuery("v1/parties", query), { signal }),
   party: (did: string, signal?: AbortSignal) => json<Party>(`v1/parties/${part(did)}`, { signal }),
   partyEntries: (did: string, query: { cursor?: string; limit?: number }, signal?: AbortSignal) =>
     json<Page<EntrySummary>>(withQuery(`v1/parties/${part(did)}/entries`, query), { signal }),
@@ -295,6 +299,8 @@ export const api = {
   scenario: (name: string, signal?: AbortSignal) => json<ScenarioInfo>(`v1/scenarios/${part(name)}`, { signal }),
   runScenario: (name: string) => json<ScenarioRun>(`v1/scenarios/${part(name)}/runs`, { method: "POST", headers: { "content-type": "application/json" }, body: "{}" }),
   latestRun: (name: string, signal?: AbortSignal) => json<ScenarioRun>(`v1/scenarios/${part(name)}/runs/latest`, { signal }),
+  runFilePath: (name: string, file: string) => `v1/scenarios/${part(name)}/runs/latest/files/${part(file.split("/").at(-1) ?? "")}`,
+  statistics: (signal?: AbortSignal) => json<Statistics>("v1/statistics", { signal }),
   watchPath: (from: number) => withQuery("v1/watch", { from }),
 };
 

@@ -1,4 +1,6 @@
-// How values are written: numbers, times, ids.
+// How values are written: numbers, times, ids, field types.
+
+import type { FieldLimits } from "./api";
 
 const grouped = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const measured = new Intl.NumberFormat("en", { maximumSignificantDigits: 4 });
@@ -52,4 +54,26 @@ export function isDid(text: string): boolean {
 export function words(name: string): string {
   const text = name.replaceAll("-", " ").replaceAll("_", " ");
   return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+/** A field's type with its limits, in words. */
+export function fieldType(type: string, limits: FieldLimits): string {
+  switch (type) {
+    case "text":
+      return `text, at most ${count(limits.max_bytes)} bytes`;
+    case "bytes":
+      return `${count(limits.min_bytes)} to ${count(limits.max_bytes)} bytes`;
+    case "choice":
+      return (limits.choices ?? []).join(" or ");
+    case "list":
+      return `${count(limits.min)} to ${count(limits.max)} of: ${fieldType(limits.of ?? "", limits.of_limits ?? {})}`;
+    case "uint":
+      return "unsigned integer";
+    case "bool":
+      return "true or false";
+    case "key":
+      return "COSE_Key";
+    default:
+      return type;
+  }
 }

@@ -43,6 +43,26 @@ export function toBase32(bytes: Uint8Array): string {
   return text;
 }
 
+/** Reads lower-case base32 without padding; the bits left over must be zero. */
+export function fromBase32(text: string): Uint8Array {
+  const bytes: number[] = [];
+  let buffer = 0;
+  let bits = 0;
+  for (const character of text) {
+    const value = BASE32.indexOf(character);
+    if (value < 0) throw new TextError("not base32");
+    buffer = (buffer << 5) | value;
+    bits += 5;
+    if (bits >= 8) {
+      bits -= 8;
+      bytes.push(buffer >> bits);
+      buffer &= (1 << bits) - 1;
+    }
+  }
+  if (bits >= 5 || buffer !== 0) throw new TextError("not base32");
+  return Uint8Array.from(bytes);
+}
+
 /** Whether two byte strings are equal. */
 export function equal(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && compare(a, b) === 0;

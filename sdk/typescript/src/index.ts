@@ -5,11 +5,11 @@
 //
 // `result` is either valid, with what the receipt proves, or names the first failing step.
 
-export { TextError, fromHex, toBase32, toHex } from "./bytes.js";
+export { TextError, concat, fromBase32, fromHex, toBase32, toHex, utf8 } from "./bytes.js";
 export { CborError, type Item, decode, decodeStrict } from "./cbor.js";
 export { type Command, type Countersignature, type Entry, decodeEntry, entrySignatureHolds } from "./entry.js";
 export { type Json, itemToJson, verificationToJson } from "./json.js";
-export { type PublicKey, type SuiteName, UnsupportedSuiteError, partyDid, partyIdOfFirstKey, publicKeyFromCose } from "./keys.js";
+export { type PublicKey, type SuiteName, UnsupportedSuiteError, partyDid, partyIdOfDid, partyIdOfFirstKey, publicKeyFromCose } from "./keys.js";
 export { type PathStep, inclusionPath, leafHash, nodeHash } from "./merkle.js";
 export { type Network, NetworkError, networkFromJson, networkIdOfGenesis, parseNetwork } from "./network.js";
 export { type BlockHeader, type EntryClaim, type Event, type LogRecord, type Receipt, type RecordOutcome, decodeReceipt } from "./receipt.js";

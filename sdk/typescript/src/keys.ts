@@ -4,7 +4,7 @@ import { ed25519 } from "@noble/curves/ed25519.js";
 import { p256 } from "@noble/curves/nist.js";
 import { sha256 } from "@noble/hashes/sha2.js";
 import { ml_dsa65 } from "@noble/post-quantum/ml-dsa.js";
-import { concat, toBase32, utf8 } from "./bytes.js";
+import { TextError, concat, fromBase32, toBase32, utf8 } from "./bytes.js";
 import { decodeStrict } from "./cbor.js";
 import * as shape from "./shape.js";
 
@@ -123,6 +123,13 @@ function akpMaterial(alg: bigint, key: Uint8Array): Material {
   };
 }
 
+/** The party id in a DID. Throws TextError. */
+export function partyIdOfDid(did: string): Uint8Array {
+  const id = did.startsWith(DID_PREFIX) ? fromBase32(did.slice(DID_PREFIX.length)) : new Uint8Array(0);
+  if (id.length !== 32) throw new TextError("not the DID of a party");
+  return id;
+}
+
 /** The libraries throw on points and scalars out of range; for a verifier that is a bad signature. */
 function quiet(check: () => boolean): boolean {
   try {
@@ -132,6 +139,8 @@ function quiet(check: () => boolean): boolean {
   }
 }
 
+const DID_PREFIX = "did:stele:";
+
 /** The party id that belongs to the kid of a party's first key. */
 export function partyIdOfFirstKey(kid: Uint8Array): Uint8Array {
   return sha256(concat(utf8("stele/party/v1"), kid));
@@ -139,5 +148,5 @@ export function partyIdOfFirstKey(kid: Uint8Array): Uint8Array {
 
 /** The DID of a party id. */
 export function partyDid(party: Uint8Array): string {
-  return `did:stele:${toBase32(party)}`;
+  return DID_PREFIX + toBase32(party);
 }

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { p256 } from "@noble/curves/nist.js";
 import { concat, fromHex, toHex, utf8 } from "../src/bytes.js";
 import { encodeBytes, encodeInt, encodeMap } from "../src/cbor.js";
-import { type SuiteName, partyDid, publicKeyFromCose } from "../src/keys.js";
+import { type SuiteName, partyDid, partyIdOfDid, publicKeyFromCose } from "../src/keys.js";
 import { signer } from "./build.js";
 
 const SUITES: SuiteName[] = ["Ed25519", "ES256", "ML-DSA-65", "Ed25519+ML-DSA-65"];
@@ -112,4 +112,14 @@ test("a key has exactly the members of its thumbprint", () => {
 test("a DID is 52 characters of base32", () => {
   assert.equal(partyDid(new Uint8Array(32)), `did:stele:${"a".repeat(52)}`);
   assert.equal(partyDid(new Uint8Array(32).fill(255)), `did:stele:${"7".repeat(51)}q`);
+});
+
+test("a DID leads back to its party id, and nothing else does", () => {
+  for (const id of [new Uint8Array(32), new Uint8Array(32).fill(255), Uint8Array.from({ length: 32 }, (_, i) => 7 * i)]) {
+    assert.deepEqual(partyIdOfDid(partyDid(id)), id);
+  }
+  const good = partyDid(new Uint8Array(32).fill(1));
+  for (const did of ["", good.slice(1), good.slice(0, -1), `${good}a`, good.toUpperCase(), `did:stele:${"a".repeat(51)}b`, `did:stele:${"1".repeat(52)}`]) {
+    assert.throws(() => partyIdOfDid(did), { name: "TextError" }, did);
+  }
 });
