@@ -1,1 +1,16 @@
-//! EPCIS.
+//! GS1 EPCIS 2.0: validation, canonical form, capture and query of supply-chain events, and their commitments.
+//!
+//! What, when, where, why and how of goods on their way, in the JSON of the standard. The events are their owner's private
+//! data and stay in the owner's own file ([`EventStore`]); the chain gets a salted commitment to each
+//! ([`canonical`]), through whatever implements [`Anchor`]. [`EpcisService`] answers the standard's REST interface
+//! without any HTTP of its own. What is supported and how it differs from GS1's schema: docs/epcis.md.
+
+pub mod canonical;
+pub mod gs1;
+pub mod json;
+mod time;
+mod uri;
+pub mod validate;
+
+pub use time::{format_date_time, parse_date_time};
+pub use uri::is_uri;
