@@ -4,6 +4,7 @@ import { address, api, type EntrySummary } from "./api";
 
 const KEPT = 40;
 const SECONDS = 60;
+const FLUSH_MS = 150;
 
 class Live {
   entries = $state.raw<EntrySummary[]>([]);
@@ -22,6 +23,7 @@ class Live {
   arrivedFrom = $state(Infinity);
   #held: EntrySummary[] = [];
   #source: EventSource | undefined;
+  #flush: ReturnType<typeof setTimeout> | undefined;
   #users = 0;
   #tick: ReturnType<typeof setInterval> | undefined;
   #second = 0;
@@ -66,13 +68,16 @@ class Live {
     this.height = Math.max(this.height, entry.height);
     this.timeMs = Math.max(this.timeMs, entry.time_ms);
     this.#held.push(entry);
-    // A browser paints at most a few of these at once; a burst is shown by its newest.
+    // A burst is shown by its newest, and painted a few times a second however fast it comes.
     if (this.#held.length > KEPT) this.#held.shift();
     if (this.paused) this.waiting += 1;
-    else this.#show();
+    else this.#flush ??= setTimeout(() => this.#show(), FLUSH_MS);
   }
 
   #show(): void {
+    clearTimeout(this.#flush);
+    this.#flush = undefined;
+    if (this.paused) return;
     const known = new Set(this.entries.map((entry) => entry.log_index));
     const fresh = this.#held.filter((entry) => !known.has(entry.log_index)).reverse();
     this.#held = [];
