@@ -63,7 +63,7 @@ impl Party {
         cosigners: &[&SigningKey],
     ) -> Result<Entry, EntryError> {
         let register = RegisterName::new(register)
-            .map_err(|error| EntryError::Malformed(stele_core::cbor::DecodeError { offset: 0, kind: stele_core::cbor::ErrorKind::Expected("a register name") }))?;
+            .map_err(|_| EntryError::BadCommand(register.to_owned()))?;
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default()
