@@ -1,0 +1,77 @@
+//! Reading and proving state.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use serde::Serialize;
+use serde_json::Value as Json_;
+use stele_core::id::RegisterName;
+use stele_ledger::ledger::ProofError;
+use stele_registers::json::cbor_to_json;
+use utoipa::ToSchema;
+
+use super::entries::receipt_response;
+use crate::app::SharedApp;
+use crate::problem::{Answer, Problem};
+
+/// What a state key holds. Not a proof: that is its receipt.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct StateView {
+    /// The register.
+    pub register: String,
+    /// The key, in hex.
+    pub key: String,
+    /// Whether it holds anything.
+    pub present: bool,
+    /// The value, in hex.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+    /// The value as JSON, when it is CBOR.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub value_json: Option<Json_>,
+}
+
+fn parse(register: &str, key: &str) -> Answer<Vec<u8>> {
+    if RegisterName::new(register).is_err() {
+        return Err(Problem::bad_parameter("register", "a register's name"));
+    }
+    let key = hex::decode(key).ok().filter(|key| (1..=255).contains(&key.len()));
+    key.ok_or_else(|| Problem::bad_parameter("key", "1 to 255 bytes in hexadecimal"))
+}
+
+/// The value of a state key.
+#[utoipa::path(get, path = "/v1/state/{register}/{key}", tag = "state",
+    params(("register" = String, Path), ("key" = String, Path, description = "The key in hex; docs/registers/ lists the keys of each register")),
+    responses((status = 200, body = StateView), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub async fn read(State(app): State<SharedApp>, Path((register, key)): Path<(String, String)>) -> Answer<Json<StateView>> {
+    let raw = parse(&register, &key)?;
+    let value = app.ledger.state().get(&register, &raw).map_err(|fault| Problem::internal(&fault))?;
+    Ok(Json(StateView {
+        register,
+        key,
+        present: value.is_some(),
+        value_json: value.as_deref().and_then(|value| cbor_to_json(value).ok()),
+        value: value.map(hex::encode),
+    }))
+}
+
+/// The receipt of a state key: proof that it holds its value, or that it holds none.
+#[utoipa::path(get, path = "/v1/state/{register}/{key}/receipt", tag = "state",
+    params(("register" = String, Path), ("key" = String, Path, description = "The key in hex")),
+    responses((status = 200, body = Vec<u8>, content_type = "application/stele-receipt+cbor"), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub async fn receipt(State(app): State<SharedApp>, Path((register, key)): Path<(String, String)>) -> Answer<Response> {
+    let raw = parse(&register, &key)?;
+    let name = format!("{register}{key}");
+    let proven = tokio::task::spawn_blocking(move || app.ledger.state_receipt(&[(&register, &raw)])).await;
+    let receipt = match proven.map_err(|error| Problem::internal(&error))? {
+        Ok(receipt) => receipt,
+        Err(ProofError::BadRequest) => return Err(Problem::bad_parameter("key", "1 to 255 bytes in hexadecimal")),
+        Err(error @ ProofError::Busy) => {
+            let status = axum::http::StatusCode::SERVICE_UNAVAILABLE;
+            return Err(Problem::new(status, "node.proof-busy", format!("{error}."), "Try again in a moment."));
+        }
+        Err(error) => return Err(Problem::internal(&error)),
+    };
+    Ok(receipt_response(receipt.encode(), &name))
+}

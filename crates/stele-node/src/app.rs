@@ -1,0 +1,97 @@
+//! What all handlers share.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use stele_core::id::{EntryId, LogIndex};
+use stele_core::machine::Refusal;
+use stele_ledger::ledger::{Finalised, Ledger, Progress};
+use stele_registers::Registry;
+use tokio::sync::{oneshot, watch};
+
+use crate::auth::{ApiToken, Gate, Keystore};
+use crate::index::Index;
+use crate::metrics::Metrics;
+use crate::runs::Runs;
+
+/// How long a request waits for its entry to become final.
+pub const FINAL_WAIT: Duration = Duration::from_secs(30);
+
+/// The node's parts, shared by all requests.
+pub struct App {
+    /// The ledger.
+    pub ledger: Arc<Ledger>,
+    /// The registers.
+    pub registry: Arc<Registry>,
+    /// The read model and what feeds it.
+    pub index: Index,
+    /// Keys that the node holds.
+    pub keystore: Keystore,
+    /// The operator's token.
+    pub token: ApiToken,
+    /// What every request passes: host, origin, quotas, caller, policies.
+    pub gate: Gate,
+    /// Scenario runs.
+    pub runs: Runs,
+    /// Counters of the API.
+    pub metrics: Metrics,
+    /// The node's own address.
+    pub url: String,
+    /// Moves with each final block.
+    pub heads: watch::Receiver<u64>,
+}
+
+/// Shared by handlers.
+pub type SharedApp = Arc<App>;
+
+/// What a submission came to.
+pub enum Submitted {
+    /// The signatures are good; the entry waits for a block.
+    Admitted(EntryId),
+    /// The entry is final.
+    Final(Box<Finalised>),
+}
+
+impl App {
+    /// Submits an entry and waits: for finality, or only until it is admitted.
+    ///
+    /// # Errors
+    /// A [`Refusal`]: the entry was not ordered.
+    pub async fn submit(&self, bytes: Vec<u8>, wait_final: bool) -> Result<Submitted, Refusal> {
+        let (sender, receiver) = oneshot::channel();
+        let mut sender = Some(sender);
+        let id = self.ledger.submit(bytes, move |progress| {
+            let answer = match progress {
+                Progress::Admitted(_) if wait_final => return,
+                Progress::Admitted(id) => Ok(Submitted::Admitted(id)),
+                Progress::Final(done) => Ok(Submitted::Final(done)),
+                Progress::Refused(refusal) => Err(refusal),
+            };
+            if let Some(sender) = sender.take() {
+                // The client may have gone; the entry goes its way all the same.
+                let _ = sender.send(answer);
+            }
+        })?;
+        match tokio::time::timeout(FINAL_WAIT, receiver).await {
+            Ok(Ok(answer)) => answer,
+            // Not known to be lost: saying "refused" here could be a lie.
+            Ok(Err(_)) | Err(_) => Err(Refusal::new(
+                "node.unknown-outcome",
+                format!("The entry {id} is not final yet; it may still become so."),
+                "Ask for the entry by its id in a moment. Submitting the same bytes again is safe: it is ordered once.",
+            )),
+        }
+    }
+
+    /// The log index of an entry, waiting for the read model to reach what is final.
+    ///
+    /// # Errors
+    /// A text for the log when the read model fails.
+    pub async fn find_entry(&self, id: EntryId) -> Result<Option<LogIndex>, String> {
+        if let Some(found) = self.index.log_index(&id)? {
+            return Ok(Some(found));
+        }
+        self.index.caught_up(self.ledger.head().log_size(), Duration::from_secs(5)).await;
+        self.index.log_index(&id)
+    }
+}

@@ -1,0 +1,246 @@
+//! One node: the ledger behind an HTTP API, with keystore, policies, metrics and the console.
+//!
+//! [`Node::start`] opens (or founds) what lies in its home, starts the read model and serves. The API is the only way in: the console,
+//! the command line and the scenarios are ordinary clients of it.
+
+pub mod api;
+mod app;
+pub mod auth;
+mod index;
+mod init;
+mod metrics;
+mod problem;
+mod runs;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use stele_ledger::ledger::{Ledger, LedgerError, LedgerOptions};
+use stele_readmodel::ReadModelError;
+use stele_registers::Registry;
+use tokio::net::TcpListener;
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
+
+pub use app::{App, SharedApp};
+pub use init::{Home, NETWORK_KEY, OPERATOR_KEY, descriptor_json};
+pub use problem::Problem;
+pub use runs::{RunView, ScenarioInfo, ScenarioProgress, ScenarioRunner};
+
+use crate::auth::{ApiToken, Gate, GateSettings, Keystore, KeystoreError, Policies, PolicyError, QuotaSettings, Unlock};
+use crate::index::Index;
+use crate::metrics::Metrics;
+use crate::runs::Runs;
+
+/// How a node runs.
+#[derive(Clone)]
+pub struct NodeConfig {
+    /// The folder with everything the node keeps.
+    pub home: PathBuf,
+    /// Where it listens; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// The name of the network that is founded when the home is empty.
+    pub network_name: String,
+    /// Whether requests from this machine count as the operator's.
+    pub trust_loopback: bool,
+    /// Host names, beside its own address, under which the node may be asked.
+    pub allowed_hosts: Vec<String>,
+    /// How much each caller may do.
+    pub quotas: QuotaSettings,
+    /// Settings of the ledger.
+    pub ledger: LedgerOptions,
+}
+
+impl NodeConfig {
+    /// The defaults for a home: loopback, port 4180.
+    pub fn new(home: impl Into<PathBuf>) -> Self {
+        Self {
+            home: home.into(),
+            listen: SocketAddr::from(([127, 0, 0, 1], 4180)),
+            network_name: "Stele on one machine".to_owned(),
+            trust_loopback: true,
+            allowed_hosts: Vec::new(),
+            quotas: QuotaSettings::default(),
+            ledger: LedgerOptions::default(),
+        }
+    }
+}
+
+/// Why a node did not start or stop well.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NodeError {
+    /// A file could not be used.
+    #[error("could not {action} {}", path.display())]
+    Io {
+        /// What was tried, as a verb.
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file does not hold what it must.
+    #[error("{what} is damaged")]
+    Damaged {
+        /// The file.
+        what: String,
+        /// The next step.
+        hint: &'static str,
+    },
+    /// The address is taken or not this machine's.
+    #[error("could not listen on {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The ledger.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The keystore.
+    #[error(transparent)]
+    Keystore(#[from] KeystoreError),
+    /// The policies of the API.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// The read model.
+    #[error(transparent)]
+    ReadModel(#[from] ReadModelError),
+}
+
+impl NodeError {
+    /// The next step, where there is one.
+    pub fn hint(&self) -> Option<&str> {
+        match self {
+            Self::Damaged { hint, .. } => Some(hint),
+            Self::Listen { .. } => Some("give another address with --listen, for instance --listen 127.0.0.1:0 for a free port"),
+            Self::Ledger(error) => error.hint(),
+            Self::Keystore(error) => Some(error.hint()),
+            Self::Policy(_) => Some("correct policies.cedar in the node's folder, or remove it to use the built-in policies; docs/security.md explains the words"),
+            Self::ReadModel(_) => Some("the read model can be removed (index.db): it is filled again from the log"),
+            Self::Io { .. } => None,
+        }
+    }
+}
+
+/// Starts nodes.
+pub struct Node;
+
+/// A node that serves.
+pub struct RunningNode {
+    url: String,
+    app: SharedApp,
+    stop: oneshot::Sender<()>,
+    server: JoinHandle<std::io::Result<()>>,
+    founded: bool,
+}
+
+impl Node {
+    /// Opens or founds the network in the home and serves.
+    ///
+    /// # Errors
+    /// [`NodeError`].
+    pub async fn start(config: NodeConfig, scenarios: Option<Arc<dyn ScenarioRunner>>) -> Result<RunningNode, NodeError> {
+        let listener = TcpListener::bind(config.listen)
+            .await
+            .map_err(|source| NodeError::Listen { address: config.listen, source })?;
+        let address = listener
+            .local_addr()
+            .map_err(|source| NodeError::Listen { address: config.listen, source })?;
+        let url = format!("http://{address}");
+        let address_of_node = url.clone();
+        let opened = tokio::task::spawn_blocking(move || open(&config, scenarios, address_of_node)).await;
+        let (app, founded) = opened.expect("opening does not panic")?;
+        let app = Arc::new(app);
+        let (stop, stopped) = oneshot::channel::<()>();
+        let router = api::router(Arc::clone(&app)).into_make_service_with_connect_info::<SocketAddr>();
+        let serve = axum::serve(listener, router).with_graceful_shutdown(async move {
+            let _ = stopped.await;
+        });
+        let server = tokio::spawn(async move { serve.await });
+        Ok(RunningNode { url, app, stop, server, founded })
+    }
+}
+
+fn open(config: &NodeConfig, scenarios: Option<Arc<dyn ScenarioRunner>>, url: String) -> Result<(App, bool), NodeError> {
+    let home = Home::new(&config.home);
+    let registry = Arc::new(Registry::standard());
+    let secret = home.secret()?;
+    let keystore = Keystore::open(home.keys(), Unlock::Secret(secret))?;
+    let founded = home.found_network(&config.network_name, &keystore, &registry)?;
+    let network_key = keystore.unlock(NETWORK_KEY)?;
+    let policies = Policies::load(&home.policies())?;
+    let settings = GateSettings {
+        trust_loopback: config.trust_loopback,
+        allowed_hosts: config.allowed_hosts.clone(),
+        quotas: config.quotas,
+    };
+    let ledger = Ledger::open(&home.ledger(), registry.clone(), network_key, config.ledger.clone())?;
+    let ledger = Arc::new(ledger);
+    let (moved, heads) = watch::channel(ledger.head().height().get());
+    ledger.on_head(move |head| {
+        moved.send_replace(head.height().get());
+    });
+    let model = Index::open(&home.index())?;
+    let index = Index::start(model, Arc::clone(&ledger), Arc::clone(&registry));
+    let app = App {
+        ledger,
+        registry,
+        index,
+        keystore,
+        token: ApiToken::of_secret(&secret),
+        gate: Gate::new(settings, policies),
+        runs: Runs::new(scenarios),
+        metrics: Metrics::default(),
+        url,
+        heads,
+    };
+    Ok((app, founded))
+}
+
+impl RunningNode {
+    /// The node's address, such as `http://127.0.0.1:4180`.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The operator's token.
+    pub fn token(&self) -> &str {
+        self.app.token.reveal()
+    }
+
+    /// The network descriptor (docs/format.md section 8).
+    pub fn descriptor(&self) -> serde_json::Value {
+        descriptor_json(self.app.ledger.genesis())
+    }
+
+    /// Whether the network was founded by this start.
+    pub fn founded(&self) -> bool {
+        self.founded
+    }
+
+    /// What opening the ledger had to do.
+    pub fn recovered(&self) -> stele_ledger::ledger::Recovered {
+        self.app.ledger.recovered()
+    }
+
+    /// Finishes the requests under way, makes final what waits, and closes the files.
+    ///
+    /// # Errors
+    /// [`NodeError`].
+    pub async fn shutdown(self) -> Result<(), NodeError> {
+        let _ = self.stop.send(());
+        // Streams of watchers end with their connections, not by themselves: they are cut off after a moment.
+        let _ = tokio::time::timeout(std::time::Duration::from_secs(3), self.server).await;
+        self.app.index.stop();
+        let app = self.app;
+        let closed = tokio::task::spawn_blocking(move || drop(app)).await;
+        closed.expect("closing does not panic");
+        Ok(())
+    }
+}
