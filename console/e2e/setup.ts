@@ -18,7 +18,8 @@ export default async function setup(): Promise<(() => Promise<void>) | undefined
   if (!binary) throw new Error("set STELE_BIN to the built binary, or CONSOLE_URL to a running console");
   const folder = mkdtempSync(join(tmpdir(), "stele-e2e-"));
   const ready = join(folder, "ready.json");
-  const node = spawn(binary, ["up", "--data", join(folder, "data"), "--listen", "127.0.0.1:0", "--ready-file", ready], { stdio: ["ignore", "ignore", "inherit"] });
+  // Without trust in the loopback address a browser is anonymous, as it is to any other node.
+  const node = spawn(binary, ["up", "--data", join(folder, "data"), "--listen", "127.0.0.1:0", "--ready-file", ready, "--no-trust-loopback"], { stdio: ["ignore", "ignore", "inherit"] });
   try {
     const { url, token } = await started(node, ready);
     process.env["CONSOLE_URL"] = url.endsWith("/") ? url : `${url}/`;
@@ -38,8 +39,11 @@ async function started(node: ChildProcess, ready: string): Promise<{ url: string
   return until(START_MS, "the node to start", () => {
     if (node.exitCode !== null) throw new Error(`the node ended with ${node.exitCode}`);
     if (!existsSync(ready)) return undefined;
-    const text = readFileSync(ready, "utf8");
-    return text.trimEnd().endsWith("}") ? (JSON.parse(text) as { url: string; token: string }) : undefined;
+    try {
+      return JSON.parse(readFileSync(ready, "utf8")) as { url: string; token: string };
+    } catch {
+      return undefined; // half written
+    }
   });
 }
 
