@@ -19,7 +19,7 @@ use stele_core::state_proof::{EMPTY, StateProof, Terminal};
 use super::checkpoint::Manifest;
 use super::files::{self, io_error};
 use super::log::{Segment, Segments, Writer};
-use super::record::FrameKind;
+use super::record::{FrameKind, SEGMENT_HEADER};
 use super::replay::{Replayed, add, replay, subtract};
 use super::shard::{End, LeafView};
 use super::tree::{Batch, Input, SHARDS, Tree};
@@ -30,7 +30,8 @@ use super::{
 
 /// Batches below this size stay on the calling thread.
 const POOL_MIN: usize = 256;
-/// A checkpoint is due after this many bytes of new frames, and after as many as the last checkpoint has.
+/// A checkpoint is due after this many bytes of new frames, or half as many as the last checkpoint has if that is more:
+/// writing it costs about half of what applying them did, and reopening replays no more than that.
 const CHECKPOINT_BYTES_MIN: u64 = 64 << 20;
 
 /// The authenticated key-value state. See the [module](super) for what it keeps and what it does not.
@@ -62,7 +63,7 @@ impl State {
     pub fn open(dir: &Path, options: StateOptions) -> Result<(Self, OpenReport), StateError> {
         fs::create_dir_all(dir).map_err(io_error("create", dir))?;
         let lock = lock(dir)?;
-        if files::names(dir)?.iter().all(|name| name == files::LOCK) {
+        if is_unused(dir)? {
             initialise(dir, &options)?;
         }
         let manifest = Manifest::load(dir)?;
@@ -331,7 +332,7 @@ impl State {
     /// Whether so much was written since the last checkpoint that [`State::checkpoint`] should be called.
     pub fn checkpoint_due(&self) -> bool {
         let last = self.checkpoint_bytes.load(Ordering::Relaxed);
-        self.frame_bytes.load(Ordering::Relaxed) > last.max(CHECKPOINT_BYTES_MIN)
+        self.frame_bytes.load(Ordering::Relaxed) > CHECKPOINT_BYTES_MIN.max(last / 2)
     }
 
     /// Visits every key in the order of the paths and checks each value against the tree; for audits.
@@ -444,6 +445,22 @@ fn lock(dir: &Path) -> Result<File, StateError> {
         }),
         Err(TryLockError::Error(error)) => Err(io_error("lock", &path)(error)),
     }
+}
+
+/// Whether the directory holds nothing, or no more than what a crash within [`initialise`] leaves.
+fn is_unused(dir: &Path) -> Result<bool, StateError> {
+    for name in files::names(dir)? {
+        let path = dir.join(&name);
+        let begun = name == files::segment_name(0)
+            && fs::metadata(&path)
+                .map_err(io_error("inspect", &path))?
+                .len()
+                <= SEGMENT_HEADER as u64;
+        if !begun && name != files::LOCK && name != format!("{}.tmp", files::MANIFEST) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Writes the first segment and the first manifest of an empty state.

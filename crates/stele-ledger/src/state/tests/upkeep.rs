@@ -198,6 +198,20 @@ fn a_state_is_open_once_and_created_in_an_empty_place() {
 }
 
 #[test]
+fn a_crash_during_creation_is_no_damage() {
+    for length in [0, 10, 32] {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join(segment_name(0)), vec![7; length]).unwrap();
+        fs::write(dir.path().join("MANIFEST.tmp"), b"half").unwrap();
+        let (state, _) = open(dir.path());
+        let mut model = Model::default();
+        apply(&state, &mut model, &spread(3, 0));
+        drop(state);
+        check(&open(dir.path()).0, &model);
+    }
+}
+
+#[test]
 fn sizes_and_the_need_for_a_checkpoint_are_reported() {
     let dir = tempfile::tempdir().unwrap();
     let (state, _) = open(dir.path());
