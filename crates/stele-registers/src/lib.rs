@@ -7,6 +7,7 @@
 //! - [`governance`]: members, roles, register versions
 //! - [`identity`]: parties, keys, recovery, devices, accreditations
 //! - [`trace`]: supply-chain event commitments, custody, lots, recalls
+//! - [`statement`]: signed statements of other formats, registered by hash (SCITT)
 
 pub mod context;
 pub mod fields;
@@ -18,6 +19,7 @@ pub mod reference;
 pub mod register;
 pub mod registry;
 pub mod spec;
+pub mod statement;
 pub mod trace;
 
 pub use context::{Context, Cosigner, Namespace, View};

@@ -19,7 +19,7 @@ use crate::context::{Context, Cosigner, Frame, Namespace};
 use crate::identity::lookup::{self, Found};
 use crate::register::{Register, Stop};
 use crate::spec::{CommandSpec, EventSpec, RefusalSpec};
-use crate::{governance, identity, trace};
+use crate::{governance, identity, statement, trace};
 
 /// The command's register is not on this network.
 pub const UNKNOWN_REGISTER: RefusalSpec = RefusalSpec::new(
@@ -133,6 +133,7 @@ impl Registry {
             Arc::new(governance::Governance),
             Arc::new(identity::Identity),
             Arc::new(trace::Trace),
+            Arc::new(statement::Statement),
         ]
     }
 

@@ -8,5 +8,6 @@ mod identity;
 mod keys_model;
 mod pages;
 mod registry;
+mod statement;
 mod trace;
 mod world;
