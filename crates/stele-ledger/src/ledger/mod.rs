@@ -14,6 +14,7 @@
 //! while reads go on, and a block that met a full disk waits until space returns.
 
 mod admission;
+mod checkpoint;
 mod execute;
 mod open;
 mod persist;
