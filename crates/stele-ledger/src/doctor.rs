@@ -2,14 +2,16 @@
 //!
 //! [`check`] changes nothing. [`rebuild`] throws away the tree and the state and makes both from the log.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use stele_core::block::Certificate;
 use stele_core::id::{BlockHash, Height, LogIndex};
 use stele_core::machine::StateMachine;
 use stele_core::merkle;
+use stele_core::state_proof::state_path;
 
-use crate::ledger::{Ledger, LedgerError, certificate_at, execute_again};
+use crate::ledger::{Ledger, LedgerError, certificate_at, check_network, execute_again};
 use crate::log::{EntryLog, LogOptions, LogReader, TreeStore};
 use crate::state::{State, StateOptions};
 
@@ -31,8 +33,10 @@ pub struct Report {
 /// A step of the work, for progress bars: what is being done, how much is done, how much there is.
 pub type Progress<'a> = &'a mut dyn FnMut(&'static str, u64, u64);
 
-/// Checks everything: each checksum of the log, each certificate and its chain, the Merkle root after every block, and the root
-/// of the state on disk. The ledger must not be open.
+/// Checks everything: each checksum of the log, each certificate and its chain, the Merkle root after every block, each hash of the
+/// tree's files, and the root and each value of the state on disk. The ledger must not be open.
+///
+/// It changes nothing but what every opening does: a torn, never final end is cut, and what lags is brought up.
 ///
 /// # Errors
 /// The first fault, naming file or block.
@@ -42,6 +46,13 @@ pub fn check(dir: &Path, progress: Progress<'_>) -> Result<Report, LedgerError> 
     let reader = log.reader();
     let verified = reader.verify_all(|done, all| progress("reading the log", done, all))?;
     check_chain(&reader, &genesis.network_key, progress)?;
+    if verified.blocks > 0 {
+        check_network(dir, &genesis, &certificate_at(&reader, Height::new(0))?)?;
+    }
+    let tree = TreeStore::open(&dir.join("tree"), &reader)?;
+    tree.reader().verify_all(&reader, |done, all| {
+        progress("comparing the log's tree", done, all);
+    })?;
     let height_max = Some(verified.blocks.saturating_sub(1));
     let (state, report) = State::open(
         &dir.join("state"),
@@ -59,6 +70,7 @@ pub fn check(dir: &Path, progress: Progress<'_>) -> Result<Report, LedgerError> 
             });
         }
     }
+    check_values(dir, &state, progress)?;
     Ok(Report {
         blocks: verified.blocks,
         entries: verified.entries,
@@ -66,6 +78,32 @@ pub fn check(dir: &Path, progress: Progress<'_>) -> Result<Report, LedgerError> 
         state_height: report.height,
         state_keys: state.len(),
     })
+}
+
+/// Reads each value of the state and compares it with its hash, and the key beside it with its path.
+fn check_values(dir: &Path, state: &State, progress: Progress<'_>) -> Result<(), LedgerError> {
+    let (mut done, all) = (0, state.len());
+    let mut misplaced = None;
+    state.scan(|pair| {
+        if state_path(pair.register, pair.key) != *pair.path {
+            misplaced = Some(format!(
+                "key {} of register {} is not the one of its path",
+                hex::encode(pair.key),
+                pair.register
+            ));
+            return ControlFlow::Break(());
+        }
+        done += 1;
+        progress("reading the state's values", done, all);
+        ControlFlow::Continue(())
+    })?;
+    match misplaced {
+        None => Ok(()),
+        Some(reason) => Err(LedgerError::Damaged {
+            what: dir.join("state").display().to_string(),
+            reason,
+        }),
+    }
 }
 
 fn check_chain(
@@ -129,6 +167,9 @@ pub fn rebuild(
     let genesis = Ledger::read_genesis(dir)?;
     let log = EntryLog::open(&dir.join("log"), LogOptions::default())?;
     let reader = log.reader();
+    if reader.blocks_count() > 0 {
+        check_network(dir, &genesis, &certificate_at(&reader, Height::new(0))?)?;
+    }
     let mut tree = TreeStore::rebuild(&dir.join("tree"), &reader, |done, all| {
         progress("computing the log's tree", done, all)
     })?;

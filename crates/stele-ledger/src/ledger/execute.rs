@@ -1,5 +1,6 @@
 //! Building blocks: ordering, execution, roots and the certificate.
 
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender};
@@ -14,9 +15,10 @@ use stele_core::merkle;
 
 use super::admission::{check_header, refuse_replay};
 use super::open::Shared;
+use super::persist::SPACE_PAUSE;
 use super::replay::ReplayWindow;
 use super::stats::LedgerStats;
-use super::submit::Pending;
+use super::submit::{Listener, Pending, refuse};
 use super::{Finalised, Head};
 use crate::state::{Change, State, StateError};
 
@@ -29,7 +31,7 @@ pub(super) struct ExecutedBlock {
     /// Leaf hashes of the records.
     pub(super) leaves: Vec<merkle::Hash>,
     /// Submitters and what they will hear.
-    pub(super) listeners: Vec<(super::submit::Listener, Finalised)>,
+    pub(super) listeners: Vec<(Listener, Finalised)>,
 }
 
 /// The outcome of one entry, ready for the log.
@@ -109,6 +111,10 @@ pub(super) fn execute_loop(
     executed: &Sender<ExecutedBlock>,
 ) {
     while let Ok(first) = verified.recv() {
+        if shared.is_halted() {
+            first.refuse(shared, shared.refuse_halted());
+            continue;
+        }
         let batch = take_block(shared, first, verified);
         let started = Instant::now();
         match executor.build(shared, batch) {
@@ -119,9 +125,11 @@ pub(super) fn execute_loop(
                 }
             }
             Ok(None) => {}
-            Err(reason) => {
-                shared.halt(&reason);
-                break;
+            Err(broken) => {
+                let refusal = shared.halt(&broken.reason);
+                for listener in broken.listeners {
+                    refuse(listener, shared, refusal.clone());
+                }
             }
         }
     }
@@ -150,7 +158,7 @@ impl Executor {
         &mut self,
         shared: &Shared,
         batch: Vec<Pending>,
-    ) -> Result<Option<ExecutedBlock>, String> {
+    ) -> Result<Option<ExecutedBlock>, Broken> {
         // A block's time never falls, whatever the clock does.
         let time = (shared.options.clock)().max(self.head.time());
         self.replay.forget_before(time);
@@ -162,7 +170,8 @@ impl Executor {
         let mut index = self.head.log_size();
         let mut overlay = Overlay::new(&*shared.state);
         let mut block = Lines::with_capacity(batch.len());
-        for pending in batch {
+        let mut batch = batch.into_iter();
+        while let Some(pending) = batch.next() {
             // The window is judged by the block's time here, so every node that executes it judges alike.
             if let Err(refusal) = check_header(&pending.entry, &shared.network, time, 0) {
                 pending.refuse(shared, refusal);
@@ -173,8 +182,18 @@ impl Executor {
                 pending.refuse(shared, refusal);
                 continue;
             }
-            let line = execute_entry(&*shared.machine, &context, &pending.entry, &mut overlay)
-                .map_err(|fault| fault.to_string())?;
+            let line = match execute_entry(&*shared.machine, &context, &pending.entry, &mut overlay)
+            {
+                Ok(line) => line,
+                Err(fault) => {
+                    let rest = core::iter::once(pending).chain(batch);
+                    let mut broken = Broken::new(fault.to_string(), block.listeners);
+                    broken
+                        .listeners
+                        .extend(rest.map(|pending| pending.listener));
+                    return Err(broken);
+                }
+            };
             shared.note_keys(&pending, &line.executed);
             block.push(index, pending, line);
             index = index.next();
@@ -188,7 +207,10 @@ impl Executor {
             .iter()
             .map(|record| merkle::leaf_hash(record))
             .collect();
-        let certificate = self.certify(shared, &context, &leaves, changes)?;
+        let certificate = match self.certify(shared, &context, &leaves, changes) {
+            Ok(certificate) => certificate,
+            Err(reason) => return Err(Broken::new(reason, block.listeners)),
+        };
         self.head = Head::new(certificate.clone());
         let Lines {
             items,
@@ -211,8 +233,8 @@ impl Executor {
         leaves: &[merkle::Hash],
         changes: Vec<StateChange>,
     ) -> Result<Certificate, String> {
-        let state_root =
-            apply(&shared.state, context.height, &changes).map_err(|error| error.to_string())?;
+        let state_root = apply_when_space(shared, context.height, &changes)
+            .map_err(|error| error.to_string())?;
         leaves.iter().for_each(|leaf| self.frontier.push(*leaf));
         let header = BlockHeader {
             alg: 0,
@@ -232,10 +254,46 @@ impl Executor {
     }
 }
 
+/// As [`apply`]; where the disk is full it waits until space returns, or the ledger is closed.
+fn apply_when_space(
+    shared: &Shared,
+    height: Height,
+    changes: &[StateChange],
+) -> Result<[u8; 32], StateError> {
+    loop {
+        match apply(&shared.state, height, changes) {
+            Err(StateError::NoSpace { .. }) if !shared.closing.load(Ordering::Acquire) => {
+                shared.state_waits_for_space.store(true, Ordering::Relaxed);
+                std::thread::sleep(SPACE_PAUSE);
+            }
+            result => {
+                shared.state_waits_for_space.store(false, Ordering::Relaxed);
+                return result;
+            }
+        }
+    }
+}
+
+/// A block that could not be executed: the ledger halts, and these hear of it.
+struct Broken {
+    reason: String,
+    listeners: Vec<Listener>,
+}
+
+impl Broken {
+    fn new(reason: String, listeners: Vec<(Listener, Finalised)>) -> Self {
+        let listeners = listeners.into_iter().map(|(listener, _)| listener);
+        Self {
+            reason,
+            listeners: listeners.collect(),
+        }
+    }
+}
+
 struct Lines {
     items: Vec<Vec<u8>>,
     records: Vec<Vec<u8>>,
-    listeners: Vec<(super::submit::Listener, Finalised)>,
+    listeners: Vec<(Listener, Finalised)>,
 }
 
 impl Lines {

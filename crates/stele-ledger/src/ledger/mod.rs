@@ -11,7 +11,11 @@
 //! that the log has, and the blocks after it are executed again: the module `recover`.
 //!
 //! What the disk cannot take does not lose anything: below the reserve of free space new entries are refused
-//! while reads go on, and a block that met a full disk waits until space returns.
+//! while reads go on, and a block that met a full disk waits until space returns, or is given up unordered when
+//! the ledger is closed meanwhile.
+//!
+//! A ledger that has halted keeps its threads: what still waits is refused with `node.halted`. Only the submitters of a block
+//! whose write or sync failed half-way hear nothing, because nobody knows whether it is final until the log is opened again.
 
 mod admission;
 mod checkpoint;
@@ -33,15 +37,15 @@ use stele_core::entry::Entry;
 use stele_core::id::{BlockHash, EntryId, Height, LogIndex, TimeMs};
 use stele_core::machine::Refusal;
 
-pub(crate) use open::certificate_at;
 pub use open::{Ledger, Recovered};
+pub(crate) use open::{certificate_at, check_network};
 pub use read::ProofError;
 pub(crate) use recover::execute_again;
 pub use stats::{LedgerStats, StatsSnapshot};
 pub use submit::Progress;
 
-use crate::log::{LogError, TreeError};
-use crate::state::StateError;
+use crate::log::{LogError, LogOptions, TreeError};
+use crate::state::{StateError, StateOptions};
 
 /// Where the ledger takes the time from. Tests give their own.
 pub type Clock = Arc<dyn Fn() -> TimeMs + Send + Sync>;
@@ -59,6 +63,13 @@ pub struct LedgerOptions {
     pub queue_entries_max: usize,
     /// Below this much free space on the disk new entries are refused.
     pub disk_reserve_bytes: u64,
+    /// A checkpoint of the state is taken after this many blocks at the latest; without a limit the bytes written
+    /// since the last one decide alone.
+    pub checkpoint_blocks_max: u64,
+    /// A segment of the state's value log is closed once it has this many bytes.
+    pub state_segment_bytes: u64,
+    /// Settings of the entry log's files.
+    pub log: LogOptions,
 }
 
 impl Default for LedgerOptions {
@@ -69,6 +80,9 @@ impl Default for LedgerOptions {
             block_bytes_max: 16 << 20,
             queue_entries_max: 65_536,
             disk_reserve_bytes: 64 << 20,
+            checkpoint_blocks_max: u64::MAX,
+            state_segment_bytes: StateOptions::default().segment_bytes,
+            log: LogOptions::default(),
         }
     }
 }
@@ -206,7 +220,10 @@ impl LedgerError {
             Self::Missing(_) => {
                 Some("start a network here with `stele up`, or give another folder with --data")
             }
-            Self::Damaged { .. } => Some("run `stele doctor` to see what else is touched"),
+            Self::Damaged { .. } => Some(
+                "run `stele doctor` to see what else is touched and `stele doctor --rebuild` to make anew what the log \
+                 gives; genesis.cbor and the log itself come back only from a backup or another node",
+            ),
             _ => None,
         }
     }

@@ -49,7 +49,10 @@ pub(super) struct Shared {
     pub(super) head: RwLock<Head>,
     pub(super) head_moved: (Mutex<u64>, Condvar),
     pub(super) watchers: Mutex<Vec<Box<dyn Fn(&Head) + Send + Sync>>>,
-    pub(super) waits_for_space: AtomicBool,
+    pub(super) log_waits_for_space: AtomicBool,
+    pub(super) state_waits_for_space: AtomicBool,
+    /// Set when the ledger is dropped: nothing waits for disk space any more.
+    pub(super) closing: AtomicBool,
     halted: Mutex<Option<String>>,
     disk: Mutex<(Option<Instant>, u64)>,
 }
@@ -114,9 +117,12 @@ impl Ledger {
         if signer.public().kid() != genesis.network_key.kid() {
             return Err(LedgerError::WrongNetworkKey);
         }
+        if dir.join("tree").exists() {
+            return Err(genesis_is_gone(dir));
+        }
         fs::create_dir_all(dir).map_err(io("create", dir))?;
         let (root, _) = recover::genesis_state(machine, genesis)?;
-        let mut log = EntryLog::open(&dir.join("log"), LogOptions::default())?;
+        let mut log = begin_log(&dir.join("log"), genesis)?;
         if log.next_height() == Height::new(0) {
             let header = BlockHeader {
                 alg: 0,
@@ -155,12 +161,13 @@ impl Ledger {
         if signer.public().kid() != genesis.network_key.kid() {
             return Err(LedgerError::WrongNetworkKey);
         }
-        let log = EntryLog::open(&dir.join("log"), LogOptions::default())?;
+        let log = EntryLog::open(&dir.join("log"), options.log.clone())?;
         let reader = log.reader();
         let head = last_certificate(&reader)?;
+        check_network(dir, &genesis, &head)?;
         let tree = open_tree(dir, &reader, &head)?;
         let (state, blocks_executed_again) =
-            recover::open_state(dir, &reader, &genesis, &*machine, &head)?;
+            recover::open_state(dir, &reader, &genesis, &*machine, &head, &options)?;
         let replay = recover::replay_window(&reader, &head)?;
         let recovered = Recovered {
             blocks: reader.blocks_count(),
@@ -183,7 +190,9 @@ impl Ledger {
             head_moved: (Mutex::new(head.height().get()), Condvar::new()),
             head: RwLock::new(head.clone()),
             watchers: Mutex::default(),
-            waits_for_space: AtomicBool::new(false),
+            log_waits_for_space: AtomicBool::new(false),
+            state_waits_for_space: AtomicBool::new(false),
+            closing: AtomicBool::new(false),
             halted: Mutex::new(None),
             disk: Mutex::new((None, u64::MAX)),
             options,
@@ -244,7 +253,11 @@ impl Ledger {
     pub fn read_genesis(dir: &Path) -> Result<Genesis, LedgerError> {
         let path = dir.join("genesis.cbor");
         if !path.exists() {
-            return Err(LedgerError::Missing(dir.to_owned()));
+            return Err(if dir.join("tree").exists() {
+                genesis_is_gone(dir)
+            } else {
+                LedgerError::Missing(dir.to_owned())
+            });
         }
         let bytes = fs::read(&path).map_err(io("read", &path))?;
         let damaged = |reason: String| LedgerError::Damaged {
@@ -285,6 +298,7 @@ impl Ledger {
 
 impl Drop for Ledger {
     fn drop(&mut self) {
+        self.shared.closing.store(true, Ordering::Release);
         // Closing the queue ends the threads one after the other, each after it has finished what waits.
         self.queue = None;
         for thread in self.threads.drain(..) {
@@ -308,6 +322,10 @@ impl Shared {
         self.refuse_halted()
     }
 
+    pub(super) fn is_halted(&self) -> bool {
+        self.halted.lock().is_some()
+    }
+
     pub(super) fn refuse_halted(&self) -> Refusal {
         let reason = self
             .halted
@@ -322,21 +340,35 @@ impl Shared {
     }
 
     pub(super) fn check_accepting(&self) -> Result<(), Refusal> {
-        if self.halted.lock().is_some() {
+        if self.is_halted() {
             return Err(self.refuse_halted());
         }
         let free = self.free_bytes();
-        if free < self.options.disk_reserve_bytes || self.waits_for_space.load(Ordering::Relaxed) {
-            return Err(Refusal::new(
-                "node.disk-full",
-                format!(
-                    "The disk has {} MiB left, which the node keeps in reserve.",
-                    free >> 20
-                ),
-                "Reads go on. Free some space; the node then takes entries again by itself.",
-            ));
+        let waits = [&self.log_waits_for_space, &self.state_waits_for_space];
+        if free < self.options.disk_reserve_bytes
+            || waits.iter().any(|waits| waits.load(Ordering::Relaxed))
+        {
+            return Err(self.refuse_full(free));
         }
         Ok(())
+    }
+
+    /// The refusal for lack of disk space.
+    pub(super) fn refuse_disk_full(&self) -> Refusal {
+        self.refuse_full(self.free_bytes())
+    }
+
+    fn refuse_full(&self, free: u64) -> Refusal {
+        let reserve = self.options.disk_reserve_bytes;
+        Refusal::new(
+            "node.disk-full",
+            format!(
+                "The disk has {} MiB left; the node keeps {} MiB in reserve.",
+                free >> 20,
+                reserve >> 20
+            ),
+            "Reads go on. Free some space; the node then takes entries again by itself.",
+        )
     }
 
     fn free_bytes(&self) -> u64 {
@@ -367,6 +399,54 @@ impl Shared {
             Judgement::Refused { .. } => {}
         }
     }
+}
+
+/// The tree's folder is made when a ledger is opened first, so this is not what an interrupted [`Ledger::create`] leaves.
+fn genesis_is_gone(dir: &Path) -> LedgerError {
+    LedgerError::Damaged {
+        what: dir.join("genesis.cbor").display().to_string(),
+        reason: "it is missing, and a ledger that was in use lies beside it".to_owned(),
+    }
+}
+
+/// Opens the log of a ledger that is being created. Block 0 of another genesis is the rest of an earlier attempt that was cut
+/// short; there can be nothing else in such a log.
+fn begin_log(dir: &Path, genesis: &Genesis) -> Result<EntryLog, LedgerError> {
+    let log = EntryLog::open(dir, LogOptions::default())?;
+    let reader = log.reader();
+    let blocks = reader.blocks_count();
+    if blocks == 0 {
+        return Ok(log);
+    }
+    let network = certificate_at(&reader, Height::new(0))?.header.network;
+    if network == genesis.network_id() {
+        return Ok(log);
+    }
+    if blocks > 1 {
+        return Err(LedgerError::Exists(dir.to_owned()));
+    }
+    drop((reader, log));
+    fs::remove_dir_all(dir).map_err(io("remove", dir))?;
+    Ok(EntryLog::open(dir, LogOptions::default())?)
+}
+
+/// A genesis of another network beside this log would sign and refuse in the wrong name.
+pub(crate) fn check_network(
+    dir: &Path,
+    genesis: &Genesis,
+    certificate: &Certificate,
+) -> Result<(), LedgerError> {
+    if certificate.header.network == genesis.network_id() {
+        return Ok(());
+    }
+    Err(LedgerError::Damaged {
+        what: dir.join("genesis.cbor").display().to_string(),
+        reason: format!(
+            "it is the genesis of network {}, the log belongs to network {}",
+            genesis.network_id(),
+            certificate.header.network
+        ),
+    })
 }
 
 fn last_certificate(log: &LogReader) -> Result<Certificate, LedgerError> {

@@ -2,19 +2,24 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
+use stele_core::id::Height;
+use stele_core::machine::Refusal;
 
 use super::Head;
 use super::execute::ExecutedBlock;
 use super::open::Shared;
 use super::stats::LedgerStats;
-use super::submit::Progress;
+use super::submit::{Progress, refuse};
 use crate::log::{EntryLog, LogError, TreeStore};
 
 /// How long a block that met a full disk waits before it is tried again.
-const SPACE_PAUSE: Duration = Duration::from_millis(250);
+pub(super) const SPACE_PAUSE: Duration = Duration::from_millis(250);
+/// How long after a checkpoint that could not be written the next one is tried.
+const CHECKPOINT_PAUSE: Duration = Duration::from_secs(60);
 
 /// The persisting thread's own files.
 pub(super) struct Persister {
@@ -29,38 +34,110 @@ pub(super) fn persist_loop(
     mut files: Persister,
     executed: &Receiver<ExecutedBlock>,
 ) {
-    let mut checkpoint: Option<std::thread::JoinHandle<()>> = None;
+    let mut checkpoints = Checkpoints::new(shared);
+    // Once a block is lost, those behind it cannot follow: they are refused, so that nobody waits for ever.
+    let mut stopped: Option<Refusal> = None;
     while let Ok(block) = executed.recv() {
+        if let Some(refusal) = &stopped {
+            give_up(shared, block, refusal);
+            continue;
+        }
         let started = Instant::now();
-        if let Err(error) = write(shared, &mut files, &block) {
-            // The submitters are not answered: whether the block survived is known only after a restart.
-            shared.halt(&format!("the log could not be written: {error}"));
-            break;
-        }
-        LedgerStats::add_time(&shared.stats.persist_micros, started.elapsed());
-        publish(shared, block);
-        if shared.state.checkpoint_due()
-            && checkpoint
-                .as_ref()
-                .is_none_or(std::thread::JoinHandle::is_finished)
-        {
-            checkpoint = Some(take_checkpoint(shared));
+        match write(shared, &mut files, &block) {
+            Ok(()) => {
+                LedgerStats::add_time(&shared.stats.persist_micros, started.elapsed());
+                let height = block.certificate.header.height;
+                publish(shared, block);
+                checkpoints.take_if_due(shared, height);
+            }
+            Err(WriteError::NoSpace) => {
+                let refusal = shared.refuse_disk_full();
+                shared.halt("the disk was full when it was closed");
+                give_up(shared, block, &refusal);
+                stopped = Some(refusal);
+            }
+            Err(WriteError::Unknown(error)) => {
+                // Its submitters are not answered: whether the block survived is known only after a restart.
+                let entries = block.listeners.len() as u64;
+                shared.stats.waiting.fetch_sub(entries, Ordering::Relaxed);
+                stopped = Some(shared.halt(&format!("the log could not be written: {error}")));
+            }
         }
     }
-    if let Some(running) = checkpoint {
-        let _ = running.join();
-    }
-    // Both are conveniences of the next opening: what fails here is done then.
+    checkpoints.finish();
+    // Both are conveniences of the next opening: what fails here is done then. A checkpoint ahead of the log would be
+    // worth less than none.
     let _ = files.tree.flush();
-    let _ = shared.state.checkpoint();
+    if shared.state.height() == Some(shared.head.read().height().get()) {
+        let _ = shared.state.checkpoint();
+    }
 }
 
-fn take_checkpoint(shared: &Arc<Shared>) -> std::thread::JoinHandle<()> {
+fn give_up(shared: &Shared, block: ExecutedBlock, refusal: &Refusal) {
+    for (listener, _) in block.listeners {
+        refuse(listener, shared, refusal.clone());
+    }
+}
+
+/// Checkpoints of the state, taken on a thread of their own, one at a time.
+struct Checkpoints {
+    running: Option<JoinHandle<bool>>,
+    /// The height at which the last one was begun.
+    last: Height,
+    /// After one that failed for want of space, the next waits until then: each writes the whole index of the state.
+    not_before: Option<Instant>,
+}
+
+impl Checkpoints {
+    fn new(shared: &Shared) -> Self {
+        Self {
+            running: None,
+            last: shared.head.read().height(),
+            not_before: None,
+        }
+    }
+
+    fn take_if_due(&mut self, shared: &Arc<Shared>, height: Height) {
+        let blocks = height.get() - self.last.get();
+        if !shared.state.checkpoint_due() && blocks < shared.options.checkpoint_blocks_max {
+            return;
+        }
+        if self
+            .running
+            .as_ref()
+            .is_some_and(|running| !running.is_finished())
+        {
+            return;
+        }
+        if let Some(finished) = self.running.take() {
+            let failed = !finished.join().unwrap_or(false);
+            self.not_before = failed.then(|| Instant::now() + CHECKPOINT_PAUSE);
+        }
+        if self.not_before.is_none_or(|time| Instant::now() >= time) {
+            self.last = height;
+            self.running = Some(take_checkpoint(shared));
+        }
+    }
+
+    fn finish(self) {
+        if let Some(running) = self.running {
+            let _ = running.join();
+        }
+    }
+}
+
+/// Takes a checkpoint; the thread tells whether there is a new one. One that could not be written leaves the state as it was, with
+/// its last checkpoint: blocks go on, and only the next opening takes longer.
+fn take_checkpoint(shared: &Arc<Shared>) -> JoinHandle<bool> {
     let shared = Arc::clone(shared);
     let work = move || {
-        if let Err(error) = shared.state.checkpoint() {
+        let Err(error) = shared.state.checkpoint() else {
+            return true;
+        };
+        if shared.state.has_failed() {
             shared.halt(&format!("a checkpoint of the state failed: {error}"));
         }
+        false
     };
     std::thread::Builder::new()
         .name("stele-checkpoint".to_owned())
@@ -68,7 +145,15 @@ fn take_checkpoint(shared: &Arc<Shared>) -> std::thread::JoinHandle<()> {
         .expect("the system starts a thread")
 }
 
-fn write(shared: &Shared, files: &mut Persister, block: &ExecutedBlock) -> Result<(), LogError> {
+/// Why a block is not in the log.
+enum WriteError {
+    /// The disk is full and the ledger is being closed. Nothing of the block is kept.
+    NoSpace,
+    /// A write or sync failed: nobody knows what reached the disk.
+    Unknown(LogError),
+}
+
+fn write(shared: &Shared, files: &mut Persister, block: &ExecutedBlock) -> Result<(), WriteError> {
     let height = block.certificate.header.height;
     let header = block.certificate.encode();
     loop {
@@ -77,15 +162,18 @@ fn write(shared: &Shared, files: &mut Persister, block: &ExecutedBlock) -> Resul
             .append(height, &header, &block.items, &block.records)
         {
             Ok(_) => break,
+            Err(LogError::NoSpace { .. }) if shared.closing.load(Ordering::Acquire) => {
+                return Err(WriteError::NoSpace);
+            }
             Err(LogError::NoSpace { .. }) => {
-                shared.waits_for_space.store(true, Ordering::Relaxed);
+                shared.log_waits_for_space.store(true, Ordering::Relaxed);
                 std::thread::sleep(SPACE_PAUSE);
             }
-            Err(error) => return Err(error),
+            Err(error) => return Err(WriteError::Unknown(error)),
         }
     }
-    files.log.sync()?;
-    shared.waits_for_space.store(false, Ordering::Relaxed);
+    files.log.sync().map_err(WriteError::Unknown)?;
+    shared.log_waits_for_space.store(false, Ordering::Relaxed);
     files.tree.append_leaves(&block.leaves);
     // Hashes that could not be written are served from memory and written with a later block.
     let _ = files.tree.commit();

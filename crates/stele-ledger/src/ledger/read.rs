@@ -1,10 +1,12 @@
 //! Reading and proving. Everything here is served from final blocks only, from any thread.
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use stele_core::block::{Certificate, Record, decode_events};
 use stele_core::id::{Height, LogIndex};
 use stele_core::machine::StateReader;
+use stele_core::merkle;
 use stele_core::receipt::{EntryClaim, Receipt, STATE_CLAIMS_MAX, StateClaim};
 use stele_core::state_proof::state_path;
 
@@ -30,7 +32,7 @@ pub enum ProofError {
     /// None or more than 64 state keys were asked for, or a key is not 1 to 255 bytes long.
     #[error("a receipt proves 1 to {STATE_CLAIMS_MAX} state keys of 1 to 255 bytes")]
     BadRequest,
-    /// The state moved on too fast, or the node no longer finalises blocks.
+    /// The state moved on too fast, or the node finalises no blocks now: it has halted, or its log waits for disk space.
     #[error("no final block has the state that was to be proven; try again")]
     Busy,
 }
@@ -121,6 +123,7 @@ impl Ledger {
             .shared
             .tree
             .prove_inclusion(index.get(), certificate.header.tree_size.get())?;
+        self.check_path(index, &found.record, &path, &certificate)?;
         let (entry, events) = decode_item(&found.entry, found.height)?;
         let record =
             Record::decode(&found.record).map_err(|error| damaged(found.height, &error))?;
@@ -137,6 +140,24 @@ impl Ledger {
             state: Vec::new(),
             witnesses: Vec::new(),
         })
+    }
+
+    /// The tree's files carry no checksums: a proof is given out only when it leads to the root that was signed.
+    fn check_path(
+        &self,
+        index: LogIndex,
+        record: &[u8],
+        path: &[merkle::Hash],
+        certificate: &Certificate,
+    ) -> Result<(), LedgerError> {
+        let size = certificate.header.tree_size.get();
+        let root = certificate.log_root.as_bytes();
+        merkle::verify_inclusion(&merkle::leaf_hash(record), index.get(), size, path, root).map_err(
+            |error| LedgerError::Damaged {
+                what: self.shared.dir.join("tree").display().to_string(),
+                reason: format!("its proof of entry {index} is wrong: {error}"),
+            },
+        )
     }
 
     /// A receipt for state keys, present or absent, all under the state root of one final block.
@@ -156,7 +177,9 @@ impl Ledger {
         // The state may be a block or two ahead of the log: its certificate comes when that block is final.
         let deadline = Instant::now() + PROOF_WAIT;
         while self.head().height() < height {
-            if Instant::now() >= deadline {
+            // A block that waits for disk space may wait for long, one of a halted node for ever.
+            let blocked = self.shared.log_waits_for_space.load(Ordering::Relaxed);
+            if blocked || self.shared.is_halted() || Instant::now() >= deadline {
                 return Err(ProofError::Busy);
             }
             self.wait_above(self.head().height(), Duration::from_millis(100));

@@ -14,10 +14,10 @@ use stele_core::id::{Height, TimeMs};
 use stele_core::machine::{BlockContext, Fault, Overlay, StateChange, StateMachine, StateReader};
 use stele_core::state_proof;
 
-use super::LedgerError;
 use super::execute::{apply, execute_entry};
 use super::open::certificate_at;
 use super::replay::ReplayWindow;
+use super::{LedgerError, LedgerOptions};
 use crate::log::{BlockFrame, LogReader};
 use crate::state::{State, StateError, StateOptions};
 
@@ -84,10 +84,12 @@ pub(super) fn open_state(
     genesis: &Genesis,
     machine: &dyn StateMachine,
     head: &Certificate,
+    options: &LedgerOptions,
 ) -> Result<(State, u64), LedgerError> {
     let dir = dir.join("state");
     let options = StateOptions {
         height_max: Some(head.header.height.get()),
+        segment_bytes: options.state_segment_bytes,
         ..StateOptions::default()
     };
     let (state, report) = match State::open(&dir, options.clone()) {

@@ -19,6 +19,9 @@ use super::stats::LedgerStats;
 const VERIFY_ENTRIES_MAX: usize = 8_192;
 
 /// What a submitter hears, in this order; after `Refused` or `Final` nothing follows.
+///
+/// A listener that is dropped without either word belongs to a block whose write failed half-way: the node has halted,
+/// and whether the entry is final is known after the next start.
 #[derive(Debug, Clone)]
 pub enum Progress {
     /// The signatures are good; the entry waits for a block.
@@ -40,11 +43,16 @@ pub(super) struct Pending {
 }
 
 impl Pending {
-    pub(super) fn refuse(mut self, shared: &Shared, refusal: Refusal) {
-        LedgerStats::add(&shared.stats.admissions_refused, 1);
-        shared.stats.waiting.fetch_sub(1, Ordering::Relaxed);
-        (self.listener)(Progress::Refused(refusal));
+    pub(super) fn refuse(self, shared: &Shared, refusal: Refusal) {
+        refuse(self.listener, shared, refusal);
     }
+}
+
+/// Tells a waiting submitter that its entry was not ordered.
+pub(super) fn refuse(mut listener: Listener, shared: &Shared, refusal: Refusal) {
+    LedgerStats::add(&shared.stats.admissions_refused, 1);
+    shared.stats.waiting.fetch_sub(1, Ordering::Relaxed);
+    listener(Progress::Refused(refusal));
 }
 
 impl Ledger {

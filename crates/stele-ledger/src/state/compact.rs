@@ -24,7 +24,7 @@ impl State {
     /// [`super::StateOptions::height_max`] at the next opening.
     ///
     /// # Errors
-    /// A refusal while the checkpoint file is written leaves the state as it was, with its last checkpoint. Any other
+    /// A refusal while the checkpoint file is written, and lack of space, leave the state as it was, with its last checkpoint. Any other
     /// error closes the state for writes.
     pub fn checkpoint(&self) -> Result<(), StateError> {
         let mut manifest = self.maintenance.lock();
@@ -71,7 +71,11 @@ impl State {
             .try_for_each(|segment| files::sync(&segment.file, &segment.path))
             .and_then(|()| files::sync_directory(&self.dir))
             .and_then(|()| next.store(&self.dir));
-        self.poison(stored)?;
+        if matches!(&stored, Err(StateError::NoSpace { .. })) {
+            // The old manifest stands as it was, and the checkpoint that it names.
+            let _ = files::remove(&path);
+        }
+        self.poison_unless_refused(stored)?;
         let previous = std::mem::replace(&mut *manifest, next);
         self.frame_bytes.fetch_sub(frames_before, Ordering::Relaxed);
         self.checkpoint_bytes
@@ -174,7 +178,7 @@ impl State {
             &changes,
         );
         let copies = self.poison_unless_refused(encoded)?;
-        let written = self.poison(writer.write())?;
+        let written = self.poison_unless_refused(writer.write())?;
         self.frame_bytes.fetch_add(written, Ordering::Relaxed);
         let end: Position = writer.position();
         {

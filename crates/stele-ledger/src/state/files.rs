@@ -41,6 +41,27 @@ pub(super) fn io_error<'a>(
     }
 }
 
+/// Whether the error says that the file system, a quota or a limit has no room for more bytes.
+pub(super) fn is_no_space(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
+}
+
+/// The error of a file that was to grow: lack of space, or any other refusal.
+pub(super) fn grow_error<'a>(
+    action: &'static str,
+    file: &'a Path,
+) -> impl FnOnce(io::Error) -> StateError + 'a {
+    move |source| {
+        if is_no_space(&source) {
+            let file = file.to_path_buf();
+            StateError::NoSpace { file, source }
+        } else {
+            io_error(action, file)(source)
+        }
+    }
+}
+
 pub(super) fn corrupt(file: &Path, offset: u64, reason: &'static str) -> StateError {
     StateError::Corrupt {
         file: file.to_path_buf(),
@@ -128,8 +149,8 @@ pub(super) fn replace(dir: &Path, name: &str, content: &[u8]) -> Result<(), Stat
     let path = dir.join(name);
     let file = create(&temporary)?;
     file.write_all_at(content, 0)
-        .map_err(io_error("write", &temporary))?;
-    file.sync_all().map_err(io_error("fsync", &temporary))?;
+        .map_err(grow_error("write", &temporary))?;
+    file.sync_all().map_err(grow_error("fsync", &temporary))?;
     fs::rename(&temporary, &path).map_err(io_error("rename", &temporary))?;
     sync_directory(dir)
 }

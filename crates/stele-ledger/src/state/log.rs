@@ -35,7 +35,7 @@ impl Segment {
         let path = dir.join(files::segment_name(number));
         let file = files::create(&path)?;
         file.write_all_at(&encode_segment_header(number), 0)
-            .map_err(io_error("write", &path))?;
+            .map_err(files::grow_error("write", &path))?;
         Ok(Self { number, path, file })
     }
 
@@ -247,13 +247,20 @@ impl Writer {
         Ok(locations)
     }
 
-    /// Appends the encoded frame and returns its length. After an error the file's end is unknown.
+    /// Appends the encoded frame and returns its length. After [`StateError::NoSpace`] the file ends where it did; after any other
+    /// error its end is unknown.
     pub(super) fn write(&mut self) -> Result<u64, StateError> {
         let segment = &self.segment;
-        segment
-            .file
-            .write_all_at(&self.buffer, u64::from(self.end))
-            .map_err(io_error("append to", &segment.path))?;
+        let end = u64::from(self.end);
+        if let Err(error) = segment.file.write_all_at(&self.buffer, end) {
+            // Part of the frame may stand in the file.
+            let is_cut = segment.file.set_len(end).is_ok();
+            return Err(if is_cut {
+                files::grow_error("append to", &segment.path)(error)
+            } else {
+                io_error("append to", &segment.path)(error)
+            });
+        }
         self.end += self.buffer.len() as u32;
         self.unsynced.insert(segment.number);
         Ok(self.buffer.len() as u64)

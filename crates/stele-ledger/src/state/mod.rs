@@ -20,7 +20,8 @@
 //!
 //! # Failure
 //! After a failed write or fsync of the value log or the manifest nothing more is accepted
-//! ([`StateError::Failed`]) until the state is opened again; reads go on. Damage is [`StateError::Corrupt`] with file and
+//! ([`StateError::Failed`]) until the state is opened again; reads go on. Lack of space is no such failure
+//! ([`StateError::NoSpace`]): what was begun is taken back, and works when it is tried again with room. Damage is [`StateError::Corrupt`] with file and
 //! offset; the way out is to rebuild from the entry log ([`State::destroy`], then [`State::create`]).
 
 mod arena;
@@ -162,6 +163,15 @@ pub enum StateError {
         /// On which file or directory.
         file: PathBuf,
         /// The refusal.
+        #[source]
+        source: io::Error,
+    },
+    /// There is no space left for a frame. Nothing of it was kept; applying works again when space returns.
+    #[error("no space left for {}", file.display())]
+    NoSpace {
+        /// The file that could not grow.
+        file: PathBuf,
+        /// The cause.
         #[source]
         source: io::Error,
     },

@@ -133,7 +133,7 @@ impl State {
     /// from within a task of a rayon pool that also applies blocks.
     ///
     /// # Errors
-    /// [`StateError::HeightNotAhead`], [`StateError::TooLarge`] and [`StateError::Full`] change nothing. After any other
+    /// [`StateError::HeightNotAhead`], [`StateError::TooLarge`], [`StateError::Full`] and [`StateError::NoSpace`] change nothing. After any other
     /// error the state accepts no more writes until it is opened again; reads go on under the old root.
     pub fn apply(&self, height: u64, changes: &[Change<'_>]) -> Result<[u8; 32], StateError> {
         check_sizes(changes)?;
@@ -394,7 +394,9 @@ impl State {
         result: Result<T, StateError>,
     ) -> Result<T, StateError> {
         match result {
-            Err(StateError::TooLarge { .. } | StateError::Full { .. }) => result,
+            Err(
+                StateError::TooLarge { .. } | StateError::Full { .. } | StateError::NoSpace { .. },
+            ) => result,
             _ => self.poison(result),
         }
     }
@@ -411,7 +413,7 @@ impl State {
         } else {
             rayon::join(|| writer.write(), || Batch::new(inputs))
         };
-        let bytes = self.poison(written)?;
+        let bytes = self.poison_unless_refused(written)?;
         self.frame_bytes.fetch_add(bytes, Ordering::Relaxed);
         let (freed, root) = {
             let mut tree = self.tree.write();
