@@ -7,7 +7,6 @@ use std::path::Path;
 use stele_core::id::Height;
 use stele_core::receipt::verify;
 use stele_ledger::doctor;
-use stele_ledger::ledger::Ledger;
 use support::{World, record_event};
 
 #[test]

@@ -1,7 +1,10 @@
 //! A network of one in a temporary folder, and parties that sign.
 #![allow(dead_code, missing_docs)]
 
-use std::path::Path;
+pub mod reading;
+pub mod rng;
+
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::channel;
@@ -12,7 +15,7 @@ use stele_core::genesis::{Genesis, Member};
 use stele_core::id::{PartyId, RegisterName, TimeMs};
 use stele_core::machine::Refusal;
 use stele_core::suite::{SigningKey, Suite};
-use stele_ledger::ledger::{Finalised, Ledger, LedgerOptions, Progress, system_time};
+use stele_ledger::ledger::{Finalised, Ledger, LedgerError, LedgerOptions, Progress, system_time};
 use stele_registers::Registry;
 
 static WORLDS: AtomicU64 = AtomicU64::new(0);
@@ -23,8 +26,13 @@ pub fn key(seed: u64) -> SigningKey {
     SigningKey::from_seed(Suite::Ed25519, &bytes).expect("32 bytes")
 }
 
+enum Place {
+    Own(tempfile::TempDir),
+    Given(PathBuf),
+}
+
 pub struct World {
-    dir: tempfile::TempDir,
+    place: Place,
     registry: Arc<Registry>,
     genesis: Genesis,
     nonce: AtomicU64,
@@ -32,7 +40,25 @@ pub struct World {
 
 impl World {
     pub fn new() -> Self {
-        let dir = tempfile::tempdir().expect("a temporary folder");
+        Self::create(Place::Own(tempfile::tempdir().expect("a temporary folder")))
+    }
+
+    /// A new network in a folder that somebody else cares for.
+    pub fn new_in(dir: &Path) -> Self {
+        Self::create(Place::Given(dir.to_owned()))
+    }
+
+    /// The network that is in a folder already, as another process sees it.
+    pub fn attach(dir: &Path) -> Self {
+        Self {
+            place: Place::Given(dir.to_owned()),
+            registry: Arc::new(Registry::standard()),
+            genesis: Ledger::read_genesis(dir).expect("a ledger"),
+            nonce: AtomicU64::new(u64::from(std::process::id()) << 32),
+        }
+    }
+
+    fn create(place: Place) -> Self {
         let registry = Arc::new(Registry::standard());
         let registers = registry
             .registers()
@@ -54,17 +80,33 @@ impl World {
             }],
             registers,
         };
-        Ledger::create(dir.path(), &genesis, &*registry, &key(1000)).expect("created");
-        Self {
-            dir,
+        let world = Self {
+            place,
             registry,
             genesis,
             nonce: AtomicU64::new(0),
-        }
+        };
+        Ledger::create(world.dir(), &world.genesis, &*world.registry, &key(1000)).expect("created");
+        world
     }
 
     pub fn dir(&self) -> &Path {
-        self.dir.path()
+        match &self.place {
+            Place::Own(dir) => dir.path(),
+            Place::Given(dir) => dir,
+        }
+    }
+
+    pub fn genesis(&self) -> &Genesis {
+        &self.genesis
+    }
+
+    /// No reserve of disk space, so that the tests do not depend on the machine's.
+    pub fn options() -> LedgerOptions {
+        LedgerOptions {
+            disk_reserve_bytes: 0,
+            ..LedgerOptions::default()
+        }
     }
 
     pub fn machine(&self) -> &Registry {
@@ -72,14 +114,16 @@ impl World {
     }
 
     pub fn open(&self) -> Ledger {
-        self.open_with(LedgerOptions {
-            disk_reserve_bytes: 0,
-            ..LedgerOptions::default()
-        })
+        self.open_with(Self::options())
     }
 
     pub fn open_with(&self, options: LedgerOptions) -> Ledger {
-        Ledger::open(self.dir.path(), self.registry.clone(), key(1000), options).expect("opens")
+        self.try_open(self.dir(), options).expect("opens")
+    }
+
+    /// Opens this network's ledger in another folder, such as a damaged copy.
+    pub fn try_open(&self, dir: &Path, options: LedgerOptions) -> Result<Ledger, LedgerError> {
+        Ledger::open(dir, self.registry.clone(), key(1000), options)
     }
 
     pub fn register(&self, ledger: &Ledger, seed: u64, name: &str) -> Signer {
@@ -166,4 +210,29 @@ pub fn submit_bytes(ledger: &Ledger, bytes: Vec<u8>) -> Result<Finalised, Refusa
         };
     })?;
     receiver.recv().expect("the ledger answers")
+}
+
+/// Copies a folder with everything in it.
+pub fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a folder");
+    for entry in std::fs::read_dir(from).expect("readable") {
+        let entry = entry.expect("readable");
+        let target = to.join(entry.file_name());
+        if entry.file_type().expect("a type").is_dir() {
+            copy_folder(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), &target).expect("copied");
+        }
+    }
+}
+
+/// A temporary folder in memory where the machine has one: the tests that open hundreds of ledgers need no disk.
+pub fn quick_folder() -> tempfile::TempDir {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir()
+        && let Ok(folder) = tempfile::tempdir_in(memory)
+    {
+        return folder;
+    }
+    tempfile::tempdir().expect("a temporary folder")
 }
