@@ -460,8 +460,6 @@ mod tests {
     }
 
     fn base64(bytes: &[u8]) -> String {
-        let mut out = sfv::ItemSerializer::new();
-        out.bare_item(bytes);
         let item = sfv::ItemSerializer::new().bare_item(bytes).finish();
         item.trim_matches(':').to_owned()
     }

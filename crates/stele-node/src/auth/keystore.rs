@@ -868,7 +868,7 @@ mod tests {
     #[test]
     fn a_key_travels_under_a_passphrase() {
         let (_dir, store) = store();
-        let (other_dir, other) = store();
+        let (other_dir, other) = self::store();
         let public = store.generate("a", Suite::Es256).unwrap();
         let passphrase = || Unlock::Passphrase("correct horse".to_owned());
         let exported = store.export("a", &passphrase()).unwrap();
