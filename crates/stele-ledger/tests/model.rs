@@ -91,7 +91,7 @@ fn action() -> impl Strategy<Value = Action> {
 enum Expected {
     NotOrdered(&'static str),
     Applied,
-    Refused(u32, &'static str),
+    Refused(u64, &'static str),
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -158,7 +158,7 @@ impl Parties {
         let mut next = self.clone();
         for (index, step) in steps.iter().enumerate() {
             if let Err(code) = next.step(signer, step) {
-                return Expected::Refused(index as u32, code);
+                return Expected::Refused(index as u64, code);
             }
         }
         *self = next;
@@ -429,7 +429,7 @@ impl Run {
             let has = |party: PartyId| bytes.windows(32).any(|window| window == party.as_bytes());
             assert!(has(holder), "the holder is in the state");
             if let Some(offered) = expected.offered {
-                assert!(has(offered), "the offer is in the state");
+                assert!(has(party(offered)), "the offer is in the state");
             }
         }
     }
