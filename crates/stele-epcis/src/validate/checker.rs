@@ -76,7 +76,7 @@ impl Checker {
     ) {
         for (name, value) in map {
             self.at(name, |c| {
-                if !check(c, name, value) && !(extensible && is_uri(name)) {
+                if !(check(c, name, value) || extensible && is_uri(name)) {
                     c.fault(Fault::UnknownMember);
                 }
             });
