@@ -17,6 +17,10 @@ pub fn sha256(parts: &[&[u8]]) -> [u8; 32] {
 /// Why a text is not an identifier.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
+#[allow(
+    clippy::enum_variant_names,
+    reason = "each variant says what the text is not"
+)]
 pub enum IdError {
     /// The text is not 64 hexadecimal digits.
     #[error("expected 64 hexadecimal digits")]

@@ -170,7 +170,7 @@ impl<'a> Overlay<'a> {
                 value: write.value,
             })
             .collect();
-        changes.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        changes.sort_unstable_by_key(|change| change.path);
         changes
     }
 }

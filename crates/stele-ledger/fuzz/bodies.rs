@@ -200,7 +200,7 @@ fn state_image() -> &'static Image {
         let mut roots = Vec::new();
         for height in 0..BLOCKS {
             let keys: Vec<_> = (0..4).map(|n| state_key(height + n)).collect();
-            let value = vec![height as u8; 30];
+            let value = [height as u8; 30];
             let changes: Vec<_> = keys
                 .iter()
                 .map(|key| Change {

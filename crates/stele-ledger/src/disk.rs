@@ -6,6 +6,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 /// Bytes that this user may still write to the file system of `path`.
+#[allow(
+    clippy::unnecessary_cast,
+    reason = "the fields are narrower on 32-bit systems"
+)]
 pub(crate) fn free_bytes(path: &Path) -> io::Result<u64> {
     let path = CString::new(path.as_os_str().as_bytes())?;
     let mut figures = core::mem::MaybeUninit::<libc::statvfs>::uninit();

@@ -288,7 +288,7 @@ fn kill_again_and_again(test: &str, rounds: u64, mode_of: impl Fn(u64) -> Mode) 
         in_all as u64 >= rounds / 2,
         "only {in_all} entries: the kills met no load"
     );
-    println!("{test}: {rounds} kills, {in_all} entries reported final, {checks} checks");
+    eprintln!("{test}: {rounds} kills, {in_all} entries reported final, {checks} checks");
 }
 
 #[test]

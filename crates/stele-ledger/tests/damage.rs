@@ -335,7 +335,7 @@ fn damage_everything(test: &str, crashed: bool, extent: &Extent) {
             };
             case.run(&mut count);
         }
-        println!("{test}: {} ({len} bytes): {count:?}", file.display());
+        eprintln!("{test}: {} ({len} bytes): {count:?}", file.display());
         kinds.insert(kind(&file));
     }
     assert!(kinds.len() >= 7, "too few kinds of files: {kinds:?}");

@@ -67,13 +67,11 @@ impl SmallDisk {
         let path = CString::new(self.path().as_os_str().as_bytes()).expect("no NUL");
         let mut figures = core::mem::MaybeUninit::<libc::statvfs>::zeroed();
         // SAFETY: the path is NUL-terminated, the structure is writable and of the right type.
-        assert_eq!(
-            unsafe { libc::statvfs(path.as_ptr(), figures.as_mut_ptr()) },
-            0
-        );
+        let result = unsafe { libc::statvfs(path.as_ptr(), figures.as_mut_ptr()) };
+        assert_eq!(result, 0);
         // SAFETY: zeroed, then filled in by statvfs.
         let figures = unsafe { figures.assume_init() };
-        figures.f_bavail as u64 * figures.f_frsize as u64
+        figures.f_bavail * figures.f_frsize
     }
 
     /// Fills the disk until only `left` bytes are free.
@@ -106,11 +104,11 @@ impl Drop for SmallDisk {
 fn with_small_disk(test: &str, bytes: u64, body: impl FnOnce(&SmallDisk)) {
     match SmallDisk::mount(bytes) {
         Ok(disk) => {
-            println!("{test}: a tmpfs of {} MiB", bytes >> 20);
+            eprintln!("{test}: a tmpfs of {} MiB", bytes >> 20);
             body(&disk);
         }
         Err(error) if std::env::var_os(NESTED).is_none() => {
-            println!("{test}: mounting is refused ({error}); trying a user namespace");
+            eprintln!("{test}: mounting is refused ({error}); trying a user namespace");
             let status = Command::new("unshare")
                 .args(["--user", "--map-root-user", "--mount"])
                 .arg(std::env::current_exe().expect("this test"))

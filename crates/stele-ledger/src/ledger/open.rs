@@ -33,6 +33,9 @@ const BLOCKS_AHEAD_MAX: usize = 2;
 /// How often free space is looked up.
 const DISK_CHECK_EVERY: Duration = Duration::from_millis(200);
 
+/// Called with each new head.
+type Watcher = Box<dyn Fn(&Head) + Send + Sync>;
+
 /// What all threads of a ledger share.
 pub(super) struct Shared {
     pub(super) dir: PathBuf,
@@ -48,7 +51,7 @@ pub(super) struct Shared {
     pub(super) stats: LedgerStats,
     pub(super) head: RwLock<Head>,
     pub(super) head_moved: (Mutex<u64>, Condvar),
-    pub(super) watchers: Mutex<Vec<Box<dyn Fn(&Head) + Send + Sync>>>,
+    pub(super) watchers: Mutex<Vec<Watcher>>,
     pub(super) log_waits_for_space: AtomicBool,
     pub(super) state_waits_for_space: AtomicBool,
     /// Set when the ledger is dropped: nothing waits for disk space any more.

@@ -16,7 +16,7 @@ impl Rng {
                 .expect("after 1970")
                 .as_nanos() as u64,
         };
-        println!("{test}: STELE_TEST_SEED={seed}");
+        eprintln!("{test}: STELE_TEST_SEED={seed}");
         Self(seed)
     }
 
