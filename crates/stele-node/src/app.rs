@@ -6,6 +6,7 @@ use std::time::Duration;
 use stele_core::id::{EntryId, LogIndex};
 use stele_core::machine::Refusal;
 use stele_ledger::ledger::{Finalised, Ledger, Progress};
+use stele_epcis::EpcisService;
 use stele_registers::Registry;
 use tokio::sync::{oneshot, watch};
 
@@ -31,6 +32,8 @@ pub struct App {
     pub token: ApiToken,
     /// What every request passes: host, origin, quotas, caller, policies.
     pub gate: Gate,
+    /// The EPCIS capture and query service.
+    pub epcis: Arc<EpcisService>,
     /// Scenario runs.
     pub runs: Runs,
     /// Counters of the API.

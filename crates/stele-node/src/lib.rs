@@ -6,6 +6,7 @@
 pub mod api;
 mod app;
 pub mod auth;
+mod epcis;
 mod index;
 mod init;
 mod metrics;
@@ -111,6 +112,9 @@ pub enum NodeError {
     /// The read model.
     #[error(transparent)]
     ReadModel(#[from] ReadModelError),
+    /// The EPCIS repository.
+    #[error(transparent)]
+    Epcis(#[from] stele_epcis::StoreError),
 }
 
 impl NodeError {
@@ -123,6 +127,7 @@ impl NodeError {
             Self::Keystore(error) => Some(error.hint()),
             Self::Policy(_) => Some("correct policies.cedar in the node's folder, or remove it to use the built-in policies; docs/security.md explains the words"),
             Self::ReadModel(_) => Some("the read model can be removed (index.db): it is filled again from the log"),
+            Self::Epcis(_) => Some("captured documents (epcis.db) are kept nowhere else: restore the file from a backup"),
             Self::Io { .. } => None,
         }
     }
@@ -188,6 +193,9 @@ fn open(config: &NodeConfig, scenarios: Option<Arc<dyn ScenarioRunner>>, url: St
     });
     let model = Index::open(&home.index())?;
     let index = Index::start(model, Arc::clone(&ledger), Arc::clone(&registry));
+    let operator = keystore.unlock(OPERATOR_KEY)?;
+    let epcis = Arc::new(epcis::open(&home.epcis(), Arc::clone(&ledger), operator)?);
+    resume_captures(&epcis);
     let app = App {
         ledger,
         registry,
@@ -195,12 +203,24 @@ fn open(config: &NodeConfig, scenarios: Option<Arc<dyn ScenarioRunner>>, url: St
         keystore,
         token: ApiToken::of_secret(&secret),
         gate: Gate::new(settings, policies),
+        epcis,
         runs: Runs::new(scenarios),
         metrics: Metrics::default(),
         url,
         heads,
     };
     Ok((app, founded))
+}
+
+/// Takes up what a crash left between a captured document and its entries.
+fn resume_captures(epcis: &Arc<stele_epcis::EpcisService>) {
+    let epcis = Arc::clone(epcis);
+    let work = move || {
+        if let Err(problem) = epcis.resume() {
+            tracing::error!(problem = ?problem, "captures that were under way could not be taken up again");
+        }
+    };
+    std::thread::Builder::new().name("stele-epcis".to_owned()).spawn(work).expect("the system starts a thread");
 }
 
 impl RunningNode {

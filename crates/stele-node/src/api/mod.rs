@@ -3,6 +3,7 @@
 pub mod commands;
 pub mod console;
 pub mod entries;
+pub mod epcis;
 pub mod keys;
 pub mod lists;
 pub mod network;
@@ -45,6 +46,7 @@ pub const BODY_BYTES_MAX: usize = 8 << 20;
         (name = "keys", description = "Keys that the node holds, and commands that it signs with them"),
         (name = "log", description = "Checkpoint, tiles and proofs of the log (C2SP)"),
         (name = "scitt", description = "Signed statements and their receipts (SCRAPI)"),
+        (name = "epcis", description = "Supply-chain events: GS1 EPCIS 2.0 is served at /epcis as GS1's own OpenAPI document describes it"),
         (name = "scenarios", description = "Runnable, measured applications"),
     )
 )]
@@ -84,6 +86,7 @@ fn open_router() -> OpenApiRouter<SharedApp> {
         .routes(routes!(scrapi::resolve))
         .routes(routes!(scrapi::keys))
         .routes(routes!(scrapi::key))
+        .routes(routes!(epcis::evidence))
         .routes(routes!(scenarios::scenarios))
         .routes(routes!(scenarios::scenario))
         .routes(routes!(scenarios::start))
@@ -109,6 +112,8 @@ pub fn router(app: SharedApp) -> Router {
         .route("/openapi.json", axum::routing::get(openapi))
         // Its path has slashes, which OpenAPI cannot say; docs/api-auth.md describes it.
         .route("/log/tile/{*path}", axum::routing::get(tiles::tile))
+        .route("/epcis", axum::routing::any(epcis::serve))
+        .route("/epcis/{*path}", axum::routing::any(epcis::serve))
         .fallback(fallback)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))

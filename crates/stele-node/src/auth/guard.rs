@@ -1,10 +1,10 @@
 //! The one gate in front of all handlers.
 //!
-//! Each request passes, in this order: host, origin, quota of requests, size of the body, who calls, quota of entries and bytes, policy. What passes
-//! carries its [`Caller`] as an extension. Every answer, refusals included, is counted here.
+//! Each request passes, in this order: host, origin, quota of requests, who calls, policy, body, quota of entries and bytes. A signed request
+//! needs its body before it is known who calls. What passes carries its [`Caller`] as an extension. Every answer, refusals included, is counted here.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath, RawPathParams, Request, State};
@@ -28,6 +28,9 @@ use crate::problem::{Answer, Problem};
 /// Fields that a proxy adds: behind one, the peer's address says nothing of the caller's.
 const PROXY_FIELDS: [&str; 5] =
     ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via"];
+
+/// How long a body may take to come.
+const BODY_WAIT: Duration = Duration::from_secs(60);
 
 /// How the gate judges.
 #[derive(Debug, Clone)]
@@ -131,20 +134,49 @@ async fn enter(app: &App, request: Request, template: &str) -> Result<Request, R
     let one = Cost { requests: 1, ..Cost::default() };
     gate.quotas.take(peer_key, &rates, one, Instant::now()).map_err(over_quota)?;
 
-    let limit = body_limit(template);
-    let bytes = read_body(&parts.headers, body, limit).await.map_err(refuse)?;
-    let caller = if trusted && !origin::crosses_sites(&parts.headers, &host) {
+    let otherwise = if trusted && !origin::crosses_sites(&parts.headers, &host) {
         Caller::Operator(OperatorBy::Loopback)
     } else {
         Caller::Anonymous
     };
-    let caller = identify(app, &parts, &host, &bytes, caller).map_err(refuse)?;
+    let action = if template.is_empty() {
+        Some(Action::Read)
+    } else {
+        action_of(parts.method.as_str(), template)
+    };
+    let Some(action) = action else {
+        return Err(refuse(no_action(template, &otherwise)));
+    };
+    let register = path_register(&mut parts, template).await;
+    let resource = match &register {
+        Some(register) => Resource::Register(register),
+        None => Resource::Endpoint(template),
+    };
+    let judge = |caller: &Caller| {
+        let verdict = gate.policies.judge(caller, action, resource, loopback);
+        verdict.map_err(|denied| refuse(denied_problem(caller, &denied)))
+    };
+    // Only a signature needs the body to say who calls; all others are judged before the node takes it in.
+    let early = if http_signature::is_signed(&parts.headers) {
+        None
+    } else {
+        let caller = identify(app, &parts, &host, b"", otherwise).map_err(refuse)?;
+        judge(&caller)?;
+        Some(caller)
+    };
+    let bytes = read_body(&parts.headers, body, body_limit(template)).await.map_err(refuse)?;
+    let caller = match early {
+        Some(caller) => caller,
+        None => {
+            let caller = identify(app, &parts, &host, &bytes, otherwise).map_err(refuse)?;
+            judge(&caller)?;
+            caller
+        }
+    };
 
-    let known_route = !template.is_empty();
-    let action = if known_route { action_of(parts.method.as_str(), template) } else { Some(Action::Read) };
     let takes_entries = matches!(
         action,
-        Some(Action::Submit | Action::SignWithNodeKey | Action::RegisterParty | Action::CaptureEvents)
+        Action::Submit | Action::SignWithNodeKey | Action::RegisterParty | Action::CaptureEvents
     );
     let (quota_key, rates) = match caller {
         Caller::Anonymous => (peer_key, gate.settings.quotas.remote),
@@ -153,17 +185,6 @@ async fn enter(app: &App, request: Request, template: &str) -> Result<Request, R
     };
     let cost = Cost { requests: 0, entries: takes_entries.into(), bytes: bytes.len() as u64 };
     gate.quotas.take(quota_key, &rates, cost, Instant::now()).map_err(over_quota)?;
-
-    let Some(action) = action else {
-        return Err(refuse(no_action(template, &caller)));
-    };
-    let register = path_register(&mut parts, template).await;
-    let resource = match &register {
-        Some(register) => Resource::Register(register),
-        None => Resource::Endpoint(template),
-    };
-    let verdict = gate.policies.judge(&caller, action, resource, loopback);
-    verdict.map_err(|denied| refuse(denied_problem(&caller, &denied)))?;
     parts.extensions.insert(Known { caller, loopback });
     Ok(Request::from_parts(parts, Body::from(bytes)))
 }
@@ -211,7 +232,13 @@ async fn read_body(headers: &HeaderMap, body: Body, limit: usize) -> Answer<axum
     if length.and_then(|length| length.parse::<u64>().ok()).is_some_and(|length| length > limit as u64) {
         return Err(too_large());
     }
-    axum::body::to_bytes(body, limit).await.map_err(|error| {
+    let read = tokio::time::timeout(BODY_WAIT, axum::body::to_bytes(body, limit)).await;
+    let read = read.map_err(|_| {
+        let detail = format!("The body did not come within {} s.", BODY_WAIT.as_secs());
+        let hint = "Send the request again over a better connection.";
+        Problem::new(StatusCode::REQUEST_TIMEOUT, "request.too-slow", detail, hint)
+    })?;
+    read.map_err(|error| {
         use std::error::Error;
         let over = error.source().is_some_and(|source| source.to_string().contains("length limit"));
         if over {

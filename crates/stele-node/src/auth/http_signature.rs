@@ -141,6 +141,11 @@ pub struct Claimed {
     signature: Vec<u8>,
 }
 
+/// Whether a request carries a signature, or half of one.
+pub fn is_signed(headers: &HeaderMap) -> bool {
+    headers.contains_key("signature-input") || headers.contains_key("signature")
+}
+
 /// Reads the signature of a request; `None` when it has none. Of several, the first whose `keyid` is a key id counts.
 ///
 /// # Errors
