@@ -14,7 +14,7 @@ use ureq::Body;
 use ureq::http::{Request, Response};
 
 use crate::error::{ClientError, Problem};
-use crate::types::{Final, NetworkInfo, OutcomeSummary};
+use crate::types::{Answer, Final, NetworkInfo, OutcomeSummary};
 use crate::{Party, Watch};
 
 /// The largest answer read into memory, in bytes; receipts and pages are far smaller.
@@ -251,20 +251,48 @@ impl Client {
         content_type: &str,
         body: Vec<u8>,
     ) -> Result<Vec<u8>, ClientError> {
+        let headers = [("content-type", content_type)];
+        let headers = if content_type.is_empty() {
+            &[][..]
+        } else {
+            &headers
+        };
+        Ok(self.exchange(method, path, headers, body)?.body)
+    }
+
+    /// Sends any request and reads the answer with its headers, for interfaces that put something there.
+    ///
+    /// # Errors
+    /// As [`Client::send`].
+    pub fn exchange(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Vec<u8>,
+    ) -> Result<Answer, ClientError> {
         let url = format!("{}{path}", self.inner.url);
-        let response = self.call(method, &url, content_type, body)?;
+        let mut response = self.call(method, &url, headers, body)?;
         let status = response.status().as_u16();
-        let mut response = response;
-        let bytes = response
+        let headers = response
+            .headers()
+            .iter()
+            .filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned())))
+            .collect();
+        let body = response
             .body_mut()
             .with_config()
             .limit(ANSWER_BYTES_MAX.max(RECEIPT_BYTES_MAX as u64))
             .read_to_vec()
             .map_err(|source| unreachable(&url, source))?;
         if status >= 400 {
-            return Err(refused(status, &bytes));
+            return Err(refused(status, &body));
         }
-        Ok(bytes)
+        Ok(Answer {
+            status,
+            headers,
+            body,
+        })
     }
 
     fn exists(&self, path: &str) -> Result<bool, ClientError> {
@@ -279,12 +307,12 @@ impl Client {
         &self,
         method: &str,
         url: &str,
-        content_type: &str,
+        headers: &[(&str, &str)],
         body: Vec<u8>,
     ) -> Result<Response<Body>, ClientError> {
         let mut request = Request::builder().method(method).uri(url);
-        if !content_type.is_empty() {
-            request = request.header("content-type", content_type);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
         }
         if let Some(token) = &self.inner.token {
             request = request.header("authorization", format!("Bearer {token}"));

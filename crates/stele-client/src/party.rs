@@ -26,12 +26,20 @@ impl Party {
     /// The party whose first key is `key`. It need not be registered yet.
     pub fn new(client: Client, key: SigningKey) -> Self {
         let id = PartyId::of_first_key(&key.public().kid());
-        Self { client, key: Arc::new(key), id }
+        Self {
+            client,
+            key: Arc::new(key),
+            id,
+        }
     }
 
     /// The party `id`, signing with one of its later keys.
     pub fn with_key(client: Client, id: PartyId, key: SigningKey) -> Self {
-        Self { client, key: Arc::new(key), id }
+        Self {
+            client,
+            key: Arc::new(key),
+            id,
+        }
     }
 
     /// The party's id.
@@ -62,8 +70,8 @@ impl Party {
         commands: &[(&str, Vec<u8>)],
         cosigners: &[&SigningKey],
     ) -> Result<Entry, EntryError> {
-        let register = RegisterName::new(register)
-            .map_err(|_| EntryError::BadCommand(register.to_owned()))?;
+        let register =
+            RegisterName::new(register).map_err(|_| EntryError::BadCommand(register.to_owned()))?;
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default()

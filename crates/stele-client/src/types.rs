@@ -52,6 +52,28 @@ pub struct OutcomeSummary {
     pub hint: Option<String>,
 }
 
+/// An answer with its headers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The status, below 400.
+    pub status: u16,
+    /// The headers; those that are not text are left out.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// The first header of this name, whatever its case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let found = self
+            .headers
+            .iter()
+            .find(|(other, _)| other.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.as_str())
+    }
+}
+
 /// The answer to a submission that waited for finality.
 #[derive(Debug, Clone)]
 pub struct Final {

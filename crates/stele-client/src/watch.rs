@@ -39,7 +39,7 @@ impl Watch {
 
     fn open(&mut self) -> Result<(), ClientError> {
         let url = format!("{}/v1/watch?from={}", self.client.url(), self.next_index);
-        let response = self.client.call("GET", &url, "", Vec::new())?;
+        let response = self.client.call("GET", &url, &[], Vec::new())?;
         if response.status() != 200 {
             let reason = format!("status {}", response.status());
             return Err(ClientError::BadAnswer { url, reason });
