@@ -128,7 +128,7 @@ export function start(port = 0) {
       }
       clearInterval(timer);
       files = new Map(evidence.map((entry) => [`${toHex(entry.entry.id).slice(0, 12)}.receipt`, world.receipt(entry.index)]));
-      files.set("report.html", "<!doctype html><title>Report</title><p>A fictional report.</p>");
+      files.set("index.html", "<!doctype html><title>Report</title><p>A fictional report.</p>");
       Object.assign(state, { status: "done", progress: undefined, report: { scenario: "trace", ok: true, skipped: false, steps, evidence: evidence.map((entry) => ({ claim: `${entry.party.name || "A party"} gave ${entry.entry.commands[0].name} in ${entry.register}`, receipt: `evidence/${toHex(entry.entry.id).slice(0, 12)}.receipt` })), figures: [
         { id: "trace-events-captured-per-second", value: 1834.2, unit: "1/s", goal: 500, better: "higher", peer: null, note: "one capture job of 200 events" },
         { id: "trace-receipt-bytes", value: 1284, unit: "bytes", goal: 2048, better: "lower", peer: null, note: "without the entry" },
