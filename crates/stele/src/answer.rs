@@ -165,8 +165,8 @@ fn entry_sentences(
 ) {
     let record = &proven.record;
     let signer = match &proven.entry {
-        Some(entry) => format!("signed with the key {}", entry.header().kid),
-        None => "signed; the entry itself is not in the file".to_owned(),
+        Some(entry) => format!("signed it with the key {}", entry.header().kid),
+        None => "signed it; the entry itself is not in the file".to_owned(),
     };
     lines.push(("who", format!("{} {signer}.", record.party.did())));
     let place = format!(

@@ -35,7 +35,7 @@ pub const ALL: &[(&str, &str)] = &[
     ),
     (
         TOKEN,
-        "the API token of that node, for commands that need one; default: the one in the node's folder",
+        "the API token of that node, for `stele scenario run --url`; a node asks for it unless it trusts its own machine",
     ),
     (
         DATA,

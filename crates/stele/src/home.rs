@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use stele_client::Client;
 use stele_core::receipt::NetworkDescriptor;
 use stele_node::Home;
-use stele_node::auth::{ApiToken, Keystore, Unlock};
+use stele_node::auth::{Keystore, Unlock};
 
 use crate::failure::Failure;
 use crate::printer::Printer;
@@ -75,16 +75,6 @@ pub fn keystore(home: &Home) -> Result<Keystore, Failure> {
 pub fn keystore_or_new(home: &Home) -> Result<Keystore, Failure> {
     let secret = home.secret()?;
     Ok(Keystore::open(home.keys(), Unlock::Secret(secret))?)
-}
-
-/// The API token of the node that keeps its files here, if it is ours to read.
-pub fn token(home: &Home) -> Option<String> {
-    // Asking for the secret would make one where none is.
-    if !home.dir().join("node.secret").exists() {
-        return None;
-    }
-    let secret = home.secret().ok()?;
-    Some(ApiToken::of_secret(&secret).reveal().to_owned())
 }
 
 /// Connects to a node. The network's descriptor is the one given, else the node's word is taken, which is said.

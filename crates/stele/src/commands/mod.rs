@@ -1,11 +1,14 @@
 //! What the commands do, one module for each.
 
+mod bench;
+mod data;
 mod doctor;
 mod keys;
 mod meta;
 mod party;
 mod prove;
 mod read;
+mod scenario;
 mod submit;
 mod up;
 mod verify;
@@ -33,6 +36,9 @@ pub fn run(command: Command, printer: &Printer) -> Outcome {
         Command::Watch(args) => watch::run(&args, printer),
         Command::Keys(args) => keys::run(&args, printer),
         Command::Party(args) => party::run(&args, printer),
+        Command::Scenario(args) => scenario::run(&args, printer),
+        Command::Bench(args) => bench::run(&args, printer),
+        Command::Data(args) => data::run(&args, printer),
         Command::Doctor(args) => doctor::run(&args, printer),
         Command::Completions { shell } => meta::completions(shell, printer),
         Command::Man { dir } => meta::man(dir.as_deref(), printer),

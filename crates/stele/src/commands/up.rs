@@ -3,11 +3,13 @@
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use serde_json::json;
-use stele_node::{Node, NodeConfig, RunningNode};
+use stele_node::{Home, Node, NodeConfig, RunningNode};
 use tracing_subscriber::EnvFilter;
 
+use super::scenario::GalleryRunner;
 use super::write_file;
 use crate::cli::{LISTEN_DEFAULT, UpArgs};
 use crate::env;
@@ -38,7 +40,10 @@ async fn serve(config: NodeConfig, home: &Path, args: &UpArgs, printer: &Printer
     // Before anything else: whoever starts us may stop us at any moment.
     let stop = stop_signal()
         .map_err(|error| Failure::unusable("could not listen for signals").because(&error))?;
-    let node = Node::start(config, None).await?;
+    let scenarios = Arc::new(GalleryRunner {
+        reports: Home::new(home).reports(),
+    });
+    let node = Node::start(config, Some(scenarios)).await?;
     let told = announce(&node, home, args, printer);
     if told.is_ok() {
         stop.await;
@@ -95,7 +100,7 @@ fn announce(
         write_file(path, format!("{ready:#}\n").as_bytes(), true)?;
     }
     let recovered = node.recovered();
-    if recovered.torn_bytes > 0 || recovered.blocks_executed_again > 0 {
+    if !node.founded() && (recovered.torn_bytes > 0 || recovered.blocks_executed_again > 0) {
         printer.note(format_args!(
             "note: the last run did not end well; {} blocks executed again, {} bytes of an unfinished block removed, nothing final lost",
             recovered.blocks_executed_again, recovered.torn_bytes
@@ -146,7 +151,7 @@ fn greeting(node: &RunningNode, home: &Path, printer: &Printer) -> String {
     format!(
         "{}  The network \"{name}\": {state}.\n\n  console   {}\n  data      {}\n\n\
          Open the console, or try in another terminal:{elsewhere}\n  \
-         stele read network            the newest block\n  \
+         stele scenario run trace      goods from maker to shop, with receipts\n  \
          stele watch                   entries as they become final\n\n\
          Ctrl-C stops the node. What is final stays.",
         printer.word(Tone::Good, "Stele is up."),

@@ -1,0 +1,222 @@
+//! Arguments of commands that work on this machine: keys, parties, scenarios, measurements, data sets, diagnosis.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use stele_core::suite::Suite;
+
+use super::values::{PARTY_KINDS, http_url, suite};
+use super::{HomeArgs, NodeArgs};
+use crate::env;
+
+/// `keys`.
+#[derive(Debug, Args)]
+pub struct KeysArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub what: KeysWhat,
+    /// Which keystore.
+    #[command(flatten)]
+    pub home: HomeArgs,
+}
+
+/// What `keys` does.
+#[derive(Debug, Subcommand)]
+pub enum KeysWhat {
+    /// List the keys
+    List,
+    /// Make a key
+    New {
+        /// Its name here: small letters, digits, dots, hyphens, underscores
+        name: String,
+        /// Its signature suite
+        #[arg(long, default_value = "Ed25519", value_parser = suite)]
+        suite: Suite,
+    },
+    /// Show the public half of a key
+    Show {
+        /// The key
+        name: String,
+    },
+    /// Print a key, encrypted under a passphrase, to carry it elsewhere
+    Export {
+        /// The key
+        name: String,
+        /// How the passphrase comes.
+        #[command(flatten)]
+        passphrase: PassphraseArgs,
+    },
+    /// Take in what `export` printed
+    Import {
+        /// The file; `-` is standard input
+        file: PathBuf,
+        /// Another name for the key
+        #[arg(long)]
+        name: Option<String>,
+        /// How the passphrase comes.
+        #[command(flatten)]
+        passphrase: PassphraseArgs,
+    },
+    /// Remove a key for ever
+    Remove {
+        /// The key
+        name: String,
+        /// Yes, for ever
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+/// How a passphrase comes; never as an argument, which other users of the machine can see.
+#[derive(Debug, Args)]
+pub struct PassphraseArgs {
+    /// The file whose first line is the passphrase [default: the variable STELE_PASSPHRASE]
+    #[arg(long, value_name = "FILE")]
+    pub passphrase_file: Option<PathBuf>,
+}
+
+/// `party`.
+#[derive(Debug, Args)]
+pub struct PartyArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub what: PartyWhat,
+}
+
+/// What `party` does.
+#[derive(Debug, Subcommand)]
+pub enum PartyWhat {
+    /// Register a key as the first key of a new party
+    Register {
+        /// The key; made if it is missing
+        #[arg(long, value_name = "KEY")]
+        key: String,
+        /// What the party calls itself
+        #[arg(long)]
+        name: Option<String>,
+        /// What it is
+        #[arg(long, default_value = "organisation", value_parser = clap::builder::PossibleValuesParser::new(PARTY_KINDS))]
+        kind: String,
+        /// Which node.
+        #[command(flatten)]
+        node: NodeArgs,
+        /// Which keystore.
+        #[command(flatten)]
+        home: HomeArgs,
+    },
+}
+
+/// `scenario`.
+#[derive(Debug, Args)]
+pub struct ScenarioArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub what: ScenarioWhat,
+}
+
+/// What `scenario` does.
+#[derive(Debug, Subcommand)]
+pub enum ScenarioWhat {
+    /// List the scenarios
+    List,
+    /// Run one, and report its steps, figures and evidence
+    ///
+    /// Without --url it runs on a node of its own, in a folder that is thrown away. Exit code 0 means that every step
+    /// succeeded.
+    Run {
+        /// Its name
+        name: String,
+        /// A folder with real input of your own
+        #[arg(long, value_name = "DIR")]
+        input: Option<PathBuf>,
+        /// A folder with data sets; goes before STELE_DATA
+        #[arg(long, value_name = "DIR")]
+        data: Option<PathBuf>,
+        /// The seed of all that is generated [default: drawn at random]
+        #[arg(long, value_name = "NUMBER")]
+        seed: Option<u64>,
+        /// Where report and receipts go [default: stele-report-NAME in the current folder]
+        #[arg(long, value_name = "DIR")]
+        output: Option<PathBuf>,
+        /// Run on this node instead
+        #[arg(long, value_name = "URL", env = env::URL, hide_env_values = true, value_parser = http_url)]
+        url: Option<String>,
+        /// That node's API token
+        #[arg(long, value_name = "TOKEN", env = env::TOKEN, hide_env_values = true)]
+        token: Option<String>,
+    },
+}
+
+/// `bench`.
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    /// What to measure.
+    #[command(subcommand)]
+    pub what: BenchWhat,
+}
+
+/// What `bench` measures.
+#[derive(Debug, Subcommand)]
+pub enum BenchWhat {
+    /// The ledger end to end, beside the limit of the hardware and PostgreSQL
+    ///
+    /// Takes about four minutes and several GiB of disk on two cores. Build with the release profile: other figures mean
+    /// nothing. PostgreSQL is measured where its programs are installed.
+    Ledger {
+        /// A folder on the disk to be measured [default: the folder for temporary files]
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+        /// A small run that only shows that it works; its figures mean nothing
+        #[arg(long)]
+        quick: bool,
+        /// The commit, for the report
+        #[arg(long, default_value = "")]
+        commit: String,
+    },
+    /// For `ledger`: a fresh process that opens a ledger and measures itself
+    #[command(hide = true)]
+    Probe {
+        /// The ledger
+        dir: PathBuf,
+    },
+}
+
+/// `doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Which folder.
+    #[command(flatten)]
+    pub home: HomeArgs,
+    /// Make the log's tree and the state anew from the log
+    #[arg(long, conflicts_with = "repair")]
+    pub rebuild: bool,
+    /// Cut a damaged log back to its intact beginning and set the rest aside, then rebuild
+    #[arg(long)]
+    pub repair: bool,
+    /// Repair without asking
+    #[arg(long, requires = "repair")]
+    pub yes: bool,
+}
+
+/// `data`.
+#[derive(Debug, Args)]
+pub struct DataArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub what: DataWhat,
+    /// A folder with data sets; goes before STELE_DATA
+    #[arg(long, value_name = "DIR", global = true)]
+    pub data: Option<PathBuf>,
+}
+
+/// What `data` does.
+#[derive(Debug, Subcommand)]
+pub enum DataWhat {
+    /// List the data sets, and which are here
+    List,
+    /// Copy a data set into the user's cache, checked file by file
+    Get {
+        /// Its name
+        name: String,
+    },
+}

@@ -1,0 +1,152 @@
+//! The command line as it is typed: every command, argument and default. What they do is in `commands`.
+//!
+//! - [`node`]: arguments of commands that talk to a node. [`local`]: of commands that work on this machine.
+//! - [`values`]: what an argument may hold.
+
+mod local;
+mod node;
+mod values;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+pub use local::*;
+pub use node::*;
+use values::{http_url, network_name};
+
+use crate::env;
+use crate::home::NETWORK_NAME;
+use crate::printer::Format;
+
+/// The address of a node on this machine.
+pub const URL_DEFAULT: &str = "http://127.0.0.1:4180";
+/// Where `stele up` listens.
+pub const LISTEN_DEFAULT: &str = "127.0.0.1:4180";
+
+/// One trust platform: registers of signed entries, and receipts that anyone verifies offline
+#[derive(Debug, Parser)]
+#[command(
+    name = "stele",
+    version,
+    arg_required_else_help = true,
+    propagate_version = false,
+    after_help = "Data goes to stdout, everything else to stderr.\nExit codes: 0 done or valid, 1 the answer is no, 2 no answer."
+)]
+pub struct Cli {
+    /// For all commands.
+    #[command(flatten)]
+    pub global: Global,
+    /// Which command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub struct Global {
+    /// The form of the data on stdout
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORM")]
+    pub format: Format,
+    /// Say nothing but data and errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Say more; twice for debugging
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Start a node: the ledger, its API and the console
+    Up(UpArgs),
+    /// Sign a command with a key of the keystore, submit it, and wait until it is final
+    Submit(SubmitArgs),
+    /// Read from a node: on its word, without proof
+    Read(ReadArgs),
+    /// Fetch a receipt from a node, check it, and save it
+    Prove(ProveArgs),
+    /// Verify a receipt offline: who, what, when, by which rule
+    ///
+    /// Needs the receipt and the network's descriptor, nothing else: no node, no clock. Exit code 0 means valid, 1 invalid,
+    /// 2 that the input could not be used.
+    Verify(VerifyArgs),
+    /// Follow entries as they become final
+    Watch(WatchArgs),
+    /// The keystore of a node's folder
+    Keys(KeysArgs),
+    /// Parties
+    Party(PartyArgs),
+    /// Scenarios: runnable, measured applications of the platform
+    Scenario(ScenarioArgs),
+    /// Measure this machine
+    Bench(BenchArgs),
+    /// Check a node's files; make anew what can be made anew
+    ///
+    /// Checks every checksum, certificate, root and key file, and names what is damaged with the command that repairs it.
+    /// The node must not be running. Exit code 0 means whole, 1 damaged.
+    Doctor(DoctorArgs),
+    /// Data sets of scenarios
+    Data(DataArgs),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the manual page, or write all pages into a folder
+    Man {
+        /// The folder for one page of each command
+        dir: Option<PathBuf>,
+    },
+    /// Print the version, and what this program knows
+    Version,
+}
+
+/// Which node folder.
+#[derive(Debug, Clone, Args)]
+pub struct HomeArgs {
+    /// The node's folder [default: ~/.local/share/stele/local]
+    #[arg(long, value_name = "DIR", env = env::HOME, hide_env_values = true, global = true)]
+    pub data: Option<PathBuf>,
+}
+
+/// Which node.
+#[derive(Debug, Clone, Args)]
+pub struct NodeArgs {
+    /// The node's address
+    #[arg(long, value_name = "URL", env = env::URL, hide_env_values = true, global = true, default_value = URL_DEFAULT, value_parser = http_url)]
+    pub url: String,
+}
+
+/// `up`.
+#[derive(Debug, Args)]
+pub struct UpArgs {
+    /// The node's folder [default: ~/.local/share/stele/NAME]
+    #[arg(long, value_name = "DIR", env = env::HOME, hide_env_values = true)]
+    pub data: Option<PathBuf>,
+    /// Where to listen [default: 127.0.0.1:4180, or a free port if that one is taken]
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<SocketAddr>,
+    /// The network's name, if one is founded
+    #[arg(long, default_value = NETWORK_NAME, value_parser = network_name)]
+    pub name: String,
+    /// Write {"url", "network", "token"} here once the node serves; readable by its owner only
+    #[arg(long, value_name = "FILE")]
+    pub ready_file: Option<PathBuf>,
+    /// Another name by which the node is called, besides its address; again for each
+    #[arg(long = "allow-host", value_name = "HOST")]
+    pub allow_hosts: Vec<String>,
+    /// Open the console in the browser
+    #[arg(long)]
+    pub open: bool,
+    /// Ask for the token from this machine too
+    #[arg(long)]
+    pub no_trust_loopback: bool,
+    /// The form of log lines on stderr
+    #[arg(long, value_enum, default_value_t, value_name = "FORM")]
+    pub log_format: Format,
+}

@@ -1,0 +1,180 @@
+//! Arguments of commands that talk to a node, and of `verify`, which needs none.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+use stele_core::id::{EntryId, PartyId};
+
+use super::values::{StateKey, http_url, party, state_key};
+use super::{HomeArgs, NodeArgs};
+
+/// `submit`.
+#[derive(Debug, Args)]
+pub struct SubmitArgs {
+    /// The register, such as `identity`
+    pub register: String,
+    /// The command, such as `party.rename`
+    pub command: String,
+    /// The command's body: JSON, `@FILE`, or `-` for standard input
+    #[arg(value_name = "JSON")]
+    pub body: String,
+    /// The key that signs
+    #[arg(long, value_name = "NAME", default_value = "operator")]
+    pub key: String,
+    /// A key that signs too; again for each
+    #[arg(long, value_name = "NAME")]
+    pub cosign: Vec<String>,
+    /// Which node.
+    #[command(flatten)]
+    pub node: NodeArgs,
+    /// Which keystore.
+    #[command(flatten)]
+    pub home: HomeArgs,
+}
+
+/// `read`.
+#[derive(Debug, Args)]
+pub struct ReadArgs {
+    /// What to read.
+    #[command(subcommand)]
+    pub what: ReadWhat,
+    /// Which node.
+    #[command(flatten)]
+    pub node: NodeArgs,
+}
+
+/// What `read` reads.
+#[derive(Debug, Subcommand)]
+pub enum ReadWhat {
+    /// The network: its descriptor and its newest block
+    Network,
+    /// One entry
+    Entry {
+        /// The entry's id, 64 hexadecimal digits
+        id: EntryId,
+    },
+    /// Entries, newest first
+    Entries {
+        /// Only of this register
+        #[arg(long)]
+        register: Option<String>,
+        /// Only signed by this party
+        #[arg(long, value_name = "DID", value_parser = party)]
+        party: Option<PartyId>,
+        /// Only applied, or only refused ones
+        #[arg(long, value_enum)]
+        outcome: Option<OutcomeWanted>,
+        /// Only those with these words
+        #[arg(long, value_name = "WORDS")]
+        q: Option<String>,
+        /// Where the page before ended
+        #[arg(long)]
+        cursor: Option<String>,
+        /// How many, 1 to 200
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=200))]
+        limit: u32,
+    },
+    /// A party
+    Party {
+        /// The party's DID, or its id in hexadecimal
+        #[arg(value_name = "DID", value_parser = party)]
+        party: PartyId,
+    },
+    /// The value of a state key; `stele prove state` proves it
+    State {
+        /// The register
+        register: String,
+        /// The key: hexadecimal, or `text:` and text
+        #[arg(value_parser = state_key)]
+        key: StateKey,
+    },
+    /// A block
+    Block {
+        /// Its height
+        height: u64,
+    },
+    /// A register with its commands, or all registers
+    Register {
+        /// Its name
+        name: Option<String>,
+    },
+    /// Search entries, parties, blocks and items
+    Search {
+        /// What to look for
+        query: String,
+    },
+}
+
+/// Which outcomes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OutcomeWanted {
+    /// Applied entries.
+    Applied,
+    /// Refused entries.
+    Refused,
+}
+
+/// `prove`.
+#[derive(Debug, Args)]
+pub struct ProveArgs {
+    /// What to prove.
+    #[command(subcommand)]
+    pub what: ProveWhat,
+    /// Where to save the receipt; `-` is stdout [default: the id's first 16 digits and `.receipt`]
+    #[arg(short, long, value_name = "FILE", global = true)]
+    pub output: Option<PathBuf>,
+    /// The network's descriptor [default: on the node's word]
+    #[arg(long, value_name = "FILE", global = true)]
+    pub network: Option<PathBuf>,
+    /// Which node.
+    #[command(flatten)]
+    pub node: NodeArgs,
+}
+
+/// What `prove` proves.
+#[derive(Debug, Subcommand)]
+pub enum ProveWhat {
+    /// That an entry is in the log, and what became of it
+    Entry {
+        /// The entry's id, 64 hexadecimal digits
+        id: EntryId,
+    },
+    /// That a state key has its value, or is absent
+    State {
+        /// The register
+        register: String,
+        /// The key: hexadecimal, or `text:` and text
+        #[arg(value_parser = state_key)]
+        key: StateKey,
+    },
+}
+
+/// `verify`.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// The receipt; `-` is standard input
+    pub file: PathBuf,
+    /// The network's descriptor [default: `network.json` in the node's folder]
+    #[arg(long, value_name = "FILE", conflicts_with = "url")]
+    pub network: Option<PathBuf>,
+    /// Take the network's descriptor from this node instead, on its word
+    #[arg(long, value_name = "URL", value_parser = http_url)]
+    pub url: Option<String>,
+    /// Which folder.
+    #[command(flatten)]
+    pub home: HomeArgs,
+}
+
+/// `watch`.
+#[derive(Debug, Args)]
+pub struct WatchArgs {
+    /// The first log index wanted [default: the next entry]
+    #[arg(long, value_name = "INDEX")]
+    pub from: Option<u64>,
+    /// End after so many entries
+    #[arg(long, value_name = "N")]
+    pub count: Option<u64>,
+    /// Which node.
+    #[command(flatten)]
+    pub node: NodeArgs,
+}

@@ -1,0 +1,75 @@
+//! `stele bench`: what this machine does.
+
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+
+use stele_bench::ledger::{self, Options};
+
+use crate::cli::{BenchArgs, BenchWhat};
+use crate::failure::{Exit, Failure, Outcome};
+use crate::printer::Printer;
+
+/// Measures.
+///
+/// # Errors
+/// The benchmark could not run.
+pub fn run(args: &BenchArgs, printer: &Printer) -> Outcome {
+    match &args.what {
+        BenchWhat::Ledger { dir, quick, commit } => {
+            bench_ledger(dir.as_deref(), *quick, commit, printer)
+        }
+        BenchWhat::Probe { dir } => {
+            let probe = ledger::probe(dir).map_err(failed)?;
+            printer.data(serde_json::to_string(&probe).expect("plain data"))?;
+            Ok(Exit::Done)
+        }
+    }
+}
+
+fn bench_ledger(dir: Option<&Path>, quick: bool, commit: &str, printer: &Printer) -> Outcome {
+    let dir = dir.map_or_else(std::env::temp_dir, Path::to_owned);
+    let mut options = if quick {
+        Options::quick(dir)
+    } else {
+        Options::full(dir)
+    };
+    commit.clone_into(&mut options.commit);
+    options.probe_command = std::env::current_exe().ok().map(probe_command);
+    if cfg!(debug_assertions) {
+        printer.note("note: this is not a release build; its figures mean nothing");
+    }
+    let bar = RefCell::new(printer.progress());
+    let last = RefCell::new(String::new());
+    let tell = |step: &str, done: u64, all: u64| {
+        // Without a terminal each step is said once.
+        if *last.borrow() != step {
+            printer.detail(step);
+            step.clone_into(&mut last.borrow_mut());
+        }
+        bar.borrow_mut().update(step, done, all);
+    };
+    let report = ledger::run(&options, &tell).map_err(failed)?;
+    drop(bar);
+    if printer.is_json() {
+        printer.json(&serde_json::to_value(&report).expect("plain data"))?;
+    } else {
+        printer.data(report.to_markdown().trim_end())?;
+    }
+    Ok(Exit::Done)
+}
+
+fn probe_command(program: PathBuf) -> Vec<String> {
+    vec![
+        program.display().to_string(),
+        "bench".to_owned(),
+        "probe".to_owned(),
+    ]
+}
+
+fn failed(error: ledger::BenchError) -> Failure {
+    Failure::of(
+        Exit::Unusable,
+        &error,
+        Some("--dir names another folder; it needs several GiB of free space"),
+    )
+}
