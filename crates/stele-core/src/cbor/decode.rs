@@ -143,7 +143,10 @@ impl<'a> Decoder<'a> {
         let width = match info {
             0..=23 => return Ok((major, u64::from(info))),
             24..=27 => 1usize << (info - 24),
-            31 => return self.error(start, ErrorKind::IndefiniteLength),
+            31 => {
+                let kind = indefinite_kind(&self.bytes[start..]);
+                return self.error(start, kind);
+            }
             _ => return self.error(start, ErrorKind::NotAllowed),
         };
         let Some(raw) = self.bytes.get(self.at..self.at + width) else {
@@ -479,4 +482,73 @@ pub fn check(bytes: &[u8]) -> Result<()> {
     let mut decoder = Decoder::new(bytes);
     decoder.item(DEPTH_MAX, true)?;
     decoder.finish()
+}
+
+/// What to say of an item without a definite length: well-formed CBOR in a second encoding, or no CBOR at all.
+fn indefinite_kind(bytes: &[u8]) -> ErrorKind {
+    let mut rest = bytes;
+    match loose_item(&mut rest, DEPTH_MAX) {
+        Some(()) => ErrorKind::IndefiniteLength,
+        None => ErrorKind::NotAllowed,
+    }
+}
+
+/// The byte that ends an item without a definite length.
+const BREAK: u8 = 0xff;
+
+/// Passes one well-formed item of any encoding (RFC 8949 appendix C), or answers `None`.
+fn loose_item(rest: &mut &[u8], depth_left: usize) -> Option<()> {
+    let (first, after) = rest.split_first()?;
+    *rest = after;
+    let (major, info) = (first >> 5, first & 31);
+    let argument = match info {
+        0..=23 => Some(u64::from(info)),
+        24..=27 => {
+            let (raw, after) = rest.split_at_checked(1 << (info - 24))?;
+            *rest = after;
+            Some(
+                raw.iter()
+                    .fold(0, |value, byte| (value << 8) | u64::from(*byte)),
+            )
+        }
+        31 => None,
+        _ => return None,
+    };
+    match (major, argument) {
+        (0 | 1, Some(_)) => Some(()),
+        (2 | 3, Some(length)) => {
+            *rest = rest.get(usize::try_from(length).ok()?..)?;
+            Some(())
+        }
+        (4..=6, _) if depth_left == 0 => None,
+        (4 | 5, Some(count)) => {
+            let items = count.checked_mul(u64::from(major - 3))?;
+            (0..items).try_for_each(|_| loose_item(rest, depth_left - 1))
+        }
+        (6, Some(_)) => loose_item(rest, depth_left - 1),
+        (7, Some(_)) => Some(()),
+        (2 | 3, None) => loose_until_break(rest, |rest| {
+            // Chunks are strings of the same kind, each with a definite length.
+            let chunk = *rest.first()?;
+            (chunk >> 5 == major && chunk & 31 != 31).then_some(())?;
+            loose_item(rest, depth_left)
+        }),
+        (4, None) => loose_until_break(rest, |rest| loose_item(rest, depth_left - 1)),
+        (5, None) => loose_until_break(rest, |rest| {
+            loose_item(rest, depth_left - 1)?;
+            loose_item(rest, depth_left - 1)
+        }),
+        _ => None,
+    }
+}
+
+fn loose_until_break(
+    rest: &mut &[u8],
+    mut part: impl FnMut(&mut &[u8]) -> Option<()>,
+) -> Option<()> {
+    while *rest.first()? != BREAK {
+        part(rest)?;
+    }
+    *rest = &rest[1..];
+    Some(())
 }
