@@ -205,3 +205,15 @@ def test_deliberate_differences(
 def test_texts_that_are_refused_before_the_schema(validator: Path, text: str) -> None:
     judged = subprocess.run([validator], input=(text + "\n").encode(), capture_output=True, timeout=60, check=True)
     assert judged.stdout.decode().startswith("invalid ")
+
+
+def test_generated_documents_and_answers(validator: Path, oracle: Draft7Validator) -> None:
+    """Fictional documents, and what a repository answers after capturing them, by the schema and in the strict profile."""
+    generate = example("epcis_generate")
+    for seed in ("1", "2026"):
+        made = subprocess.run([generate, seed, "--answers"], capture_output=True, timeout=120, check=True)
+        values = [json.loads(line) for line in made.stdout.splitlines()]
+        assert [value["type"] for value in values] == ["EPCISDocument"] * 9 + ["EPCISQueryDocument"] * 4
+        for value in values:
+            assert not list(oracle.iter_errors(value)), value["type"]
+        assert all(verdict.startswith("valid ") for verdict in our_verdicts(validator, values, "--strict"))

@@ -226,7 +226,7 @@ fn captured_events_are_found_by_item_step_and_place() {
     );
     // The same bottle by its Digital Link.
     let (_, serial) = bottle.rsplit_once('.').expect("a serial number");
-    let link = format!("https://id.gs1.org/01/09999991003003/21/{serial}");
+    let link = format!("https://id.gs1.org/01/09999991003002/21/{serial}");
     assert_eq!(
         stele_epcis::gs1::match_key(&link),
         stele_epcis::gs1::match_key(bottle),

@@ -34,7 +34,7 @@ pub(super) fn failed(path: &Path) -> impl Fn(rusqlite::Error) -> ReadModelError 
     }
 }
 
-/// Functions below the trait do not know the path: [`Reader::run`] and the writer put it in.
+/// Functions below the trait do not know the path: `Reader::run` and the writer put it in.
 impl From<rusqlite::Error> for ReadModelError {
     fn from(error: rusqlite::Error) -> Self {
         failed(Path::new(""))(error)
