@@ -3,6 +3,8 @@
 //! [`Node::start`] opens (or founds) what lies in its home, starts the read model and serves. The API is the only way in: the console,
 //! the command line and the scenarios are ordinary clients of it.
 
+#![allow(clippy::result_large_err, reason = "a Problem is made once for a refused request and never on a hot path")]
+
 pub mod api;
 mod app;
 pub mod auth;

@@ -15,8 +15,9 @@ use parking_lot::Mutex;
 use crate::app::{App, SharedApp};
 
 /// Upper ends of the latency classes, in seconds.
-const CLASSES: [f64; 12] =
-    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
+const CLASSES: [f64; 12] = [
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0,
+];
 /// Problem codes counted apart.
 const CODES_MAX: usize = 128;
 /// Longest problem code counted apart, in bytes.
@@ -50,11 +51,21 @@ impl Metrics {
         took: Duration,
         code: Option<&str>,
     ) {
-        let route = if template.is_empty() { "console" } else { template };
+        let route = if template.is_empty() {
+            "console"
+        } else {
+            template
+        };
         let method = known_method(method);
         let mut counters = self.0.lock();
-        *counters.requests.entry((route.to_owned(), method, status.as_u16())).or_default() += 1;
-        let latency = counters.latency.entry((route.to_owned(), method)).or_default();
+        *counters
+            .requests
+            .entry((route.to_owned(), method, status.as_u16()))
+            .or_default() += 1;
+        let latency = counters
+            .latency
+            .entry((route.to_owned(), method))
+            .or_default();
         let seconds = took.as_secs_f64();
         latency.count += 1;
         latency.seconds += seconds;
@@ -63,19 +74,35 @@ impl Metrics {
         }
         if let Some(code) = code {
             let room = counters.problems.len() < CODES_MAX && code.len() <= CODE_BYTES_MAX;
-            let code = if room || counters.problems.contains_key(code) { code } else { "other" };
+            let code = if room || counters.problems.contains_key(code) {
+                code
+            } else {
+                "other"
+            };
             *counters.problems.entry(code.to_owned()).or_default() += 1;
         }
     }
 
     fn write(&self, out: &mut Text) {
         let counters = self.0.lock();
-        out.family("stele_http_requests_total", "counter", "Requests answered, by route and status.");
+        out.family(
+            "stele_http_requests_total",
+            "counter",
+            "Requests answered, by route and status.",
+        );
         for ((route, method, status), count) in &counters.requests {
             let status = status.to_string();
-            out.sample("", &[("route", route), ("method", method), ("status", &status)], *count as f64);
+            out.sample(
+                "",
+                &[("route", route), ("method", method), ("status", &status)],
+                *count as f64,
+            );
         }
-        out.family("stele_http_problems_total", "counter", "Requests refused, by the rule that refused.");
+        out.family(
+            "stele_http_problems_total",
+            "counter",
+            "Requests refused, by the rule that refused.",
+        );
         for (code, count) in &counters.problems {
             out.sample("", &[("code", code)], *count as f64);
         }
@@ -90,9 +117,17 @@ impl Metrics {
             for (end, count) in CLASSES.iter().zip(latency.classes) {
                 below += count;
                 let end = end.to_string();
-                out.sample("_bucket", &[labels[0], labels[1], ("le", &end)], below as f64);
+                out.sample(
+                    "_bucket",
+                    &[labels[0], labels[1], ("le", &end)],
+                    below as f64,
+                );
             }
-            out.sample("_bucket", &[labels[0], labels[1], ("le", "+Inf")], latency.count as f64);
+            out.sample(
+                "_bucket",
+                &[labels[0], labels[1], ("le", "+Inf")],
+                latency.count as f64,
+            );
             out.sample("_sum", &labels, latency.seconds);
             out.sample("_count", &labels, latency.count as f64);
         }
@@ -101,7 +136,10 @@ impl Metrics {
 
 fn known_method(method: &Method) -> &'static str {
     let known = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"];
-    known.into_iter().find(|known| *known == method.as_str()).unwrap_or("other")
+    known
+        .into_iter()
+        .find(|known| *known == method.as_str())
+        .unwrap_or("other")
 }
 
 /// A page of metrics in the making.
@@ -121,7 +159,10 @@ impl Text {
         let _ = write!(self.page, "{}{suffix}", self.name);
         for (at, (label, text)) in labels.iter().enumerate() {
             let open = if at == 0 { '{' } else { ',' };
-            let text = text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+            let text = text
+                .replace('\\', "\\\\")
+                .replace('"', "\\\"")
+                .replace('\n', "\\n");
             let _ = write!(self.page, "{open}{label}=\"{text}\"");
         }
         let close = if labels.is_empty() { "" } else { "}" };
@@ -138,7 +179,11 @@ impl Text {
 pub fn render(app: &App) -> String {
     let mut out = Text::default();
     let (stats, head) = (app.ledger.stats(), app.ledger.head());
-    out.family("stele_entries_final_total", "counter", "Final entries since the start, by outcome.");
+    out.family(
+        "stele_entries_final_total",
+        "counter",
+        "Final entries since the start, by outcome.",
+    );
     out.sample("", &[("outcome", "applied")], stats.entries_applied as f64);
     out.sample("", &[("outcome", "refused")], stats.entries_refused as f64);
     let mut counter = |name, help, value: f64| out.one(name, "counter", help, value);
@@ -147,26 +192,66 @@ pub fn render(app: &App) -> String {
         "Entries refused before they were ordered, since the start.",
         stats.admissions_refused as f64,
     );
-    counter("stele_blocks_final_total", "Blocks made final since the start.", stats.blocks as f64);
+    counter(
+        "stele_blocks_final_total",
+        "Blocks made final since the start.",
+        stats.blocks as f64,
+    );
     let seconds = |micros: u64| micros as f64 / 1e6;
-    counter("stele_execute_seconds_total", "Time spent executing blocks.", seconds(stats.execute_micros));
+    counter(
+        "stele_execute_seconds_total",
+        "Time spent executing blocks.",
+        seconds(stats.execute_micros),
+    );
     counter(
         "stele_persist_seconds_total",
         "Time spent writing and syncing blocks.",
         seconds(stats.persist_micros),
     );
     let mut gauge = |name, help, value: u64| out.one(name, "gauge", help, value as f64);
-    gauge("stele_entries_waiting", "Entries taken in and not final yet.", stats.waiting);
-    gauge("stele_height", "Height of the newest final block.", head.height().get());
-    gauge("stele_head_time_ms", "Time of the newest final block, in ms since 1970.", head.time().get());
-    gauge("stele_log_entries", "Entries in the log.", head.log_size().get());
-    gauge("stele_state_keys", "Keys in the state.", app.ledger.state_keys());
+    gauge(
+        "stele_entries_waiting",
+        "Entries taken in and not final yet.",
+        stats.waiting,
+    );
+    gauge(
+        "stele_height",
+        "Height of the newest final block.",
+        head.height().get(),
+    );
+    gauge(
+        "stele_head_time_ms",
+        "Time of the newest final block, in ms since 1970.",
+        head.time().get(),
+    );
+    gauge(
+        "stele_log_entries",
+        "Entries in the log.",
+        head.log_size().get(),
+    );
+    gauge(
+        "stele_state_keys",
+        "Keys in the state.",
+        app.ledger.state_keys(),
+    );
     let lag = head.log_size().get().saturating_sub(app.index.next_index());
-    gauge("stele_index_lag_entries", "Final entries that the read model has still to take in.", lag);
+    gauge(
+        "stele_index_lag_entries",
+        "Final entries that the read model has still to take in.",
+        lag,
+    );
     let accepting = u64::from(app.ledger.refusing().is_none());
-    gauge("stele_accepting", "1 while the node takes entries, 0 while it only reads.", accepting);
+    gauge(
+        "stele_accepting",
+        "1 while the node takes entries, 0 while it only reads.",
+        accepting,
+    );
     if let Some(bytes) = resident_bytes() {
-        gauge("process_resident_memory_bytes", "Memory of the process that is in RAM.", bytes);
+        gauge(
+            "process_resident_memory_bytes",
+            "Memory of the process that is in RAM.",
+            bytes,
+        );
     }
     app.metrics.write(&mut out);
     out.page
@@ -175,7 +260,9 @@ pub fn render(app: &App) -> String {
 /// From the kernel's own account (proc(5), `VmRSS`); `None` where there is no such file.
 fn resident_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kib * 1024)
 }
@@ -185,7 +272,11 @@ fn resident_bytes() -> Option<u64> {
     (status = 200, body = String, content_type = "text/plain; version=0.0.4"),
     (status = "default", body = crate::Problem, content_type = "application/problem+json")))]
 pub async fn metrics(State(app): State<SharedApp>) -> Response {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], render(&app)).into_response()
+    (
+        [(header::CONTENT_TYPE, "text/plain; version=0.0.4")],
+        render(&app),
+    )
+        .into_response()
 }
 
 #[cfg(test)]
@@ -230,13 +321,22 @@ mod tests {
         for n in 0..1_000 {
             let method = Method::from_bytes(format!("M{n}").as_bytes()).unwrap();
             let code = format!("code-{n}");
-            metrics.count(&method, "", StatusCode::FORBIDDEN, Duration::ZERO, Some(&code));
+            metrics.count(
+                &method,
+                "",
+                StatusCode::FORBIDDEN,
+                Duration::ZERO,
+                Some(&code),
+            );
         }
         let page = page(&metrics);
         assert!(page.lines().count() < 200, "{} lines", page.lines().count());
         assert!(page.contains("route=\"console\",method=\"other\",status=\"403\"} 1000"));
         assert!(page.contains("stele_http_problems_total{code=\"other\"} 872"));
-        let mut out = Text { page: String::new(), name: "x" };
+        let mut out = Text {
+            page: String::new(),
+            name: "x",
+        };
         out.sample("", &[("a", "q\"b\\n\n")], 1.0);
         assert_eq!(out.page, "x{a=\"q\\\"b\\\\n\\n\"} 1\n");
     }

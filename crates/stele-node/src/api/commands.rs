@@ -96,7 +96,11 @@ pub async fn submit(
         may(Resource::Key(key))?;
     }
     may(Resource::Register(&request.register))?;
-    for register in request.commands.iter().filter_map(|command| command.register.as_deref()) {
+    for register in request
+        .commands
+        .iter()
+        .filter_map(|command| command.register.as_deref())
+    {
         may(Resource::Register(register))?;
     }
     answer(sign_and_submit(&app, request, wait_final).await?)
@@ -104,7 +108,14 @@ pub async fn submit(
 
 fn accepted(id: EntryId) -> SubmitAnswer {
     let (log_index, height, time_ms, outcome) = (None, None, None, None);
-    SubmitAnswer { entry_id: id.to_string(), status: "accepted", log_index, height, time_ms, outcome }
+    SubmitAnswer {
+        entry_id: id.to_string(),
+        status: "accepted",
+        log_index,
+        height,
+        time_ms,
+        outcome,
+    }
 }
 
 fn answer(submitted: Submitted) -> Answer<Response> {
@@ -117,8 +128,16 @@ fn answer(submitted: Submitted) -> Answer<Response> {
 /// Makes a key in the node and registers a new party with it.
 #[utoipa::path(post, path = "/v1/parties", tag = "keys", request_body = NewParty,
     responses((status = 201, body = PartyAnswer), (status = "default", body = Problem, content_type = "application/problem+json")))]
-pub async fn register_party(State(app): State<SharedApp>, body: Body<NewParty>) -> Answer<Response> {
-    let NewParty { name, kind, key, suite: suite_name } = body.0;
+pub async fn register_party(
+    State(app): State<SharedApp>,
+    body: Body<NewParty>,
+) -> Answer<Response> {
+    let NewParty {
+        name,
+        kind,
+        key,
+        suite: suite_name,
+    } = body.0;
     let suite = suite(suite_name.as_deref())?;
     let key_name = match key {
         Some(key) => key,
@@ -131,7 +150,11 @@ pub async fn register_party(State(app): State<SharedApp>, body: Body<NewParty>) 
     if let Some(name) = &name {
         body["name"] = json!(name);
     }
-    let command = CommandRequest { register: None, name: "party.register".to_owned(), body };
+    let command = CommandRequest {
+        register: None,
+        name: "party.register".to_owned(),
+        body,
+    };
     let request = CommandsRequest {
         key: key_name.clone(),
         cosigners: Vec::new(),
@@ -154,9 +177,19 @@ pub async fn register_party(State(app): State<SharedApp>, body: Body<NewParty>) 
         with_keystore(&app, move |keys| keys.remove(&key_name)).await?;
         return Err(refusal.into());
     }
-    let key = key_view(&app, &KeyInfo { name: key_name, public })?;
+    let key = key_view(
+        &app,
+        &KeyInfo {
+            name: key_name,
+            public,
+        },
+    )?;
     let entry = SubmitAnswer::final_entry(&done);
-    let answer = PartyAnswer { party: party.did(), key, entry };
+    let answer = PartyAnswer {
+        party: party.did(),
+        key,
+        entry,
+    };
     Ok((StatusCode::CREATED, Json(answer)).into_response())
 }
 
@@ -168,7 +201,12 @@ pub(super) async fn sign_and_submit(
 ) -> Answer<Submitted> {
     let bad_register = |name: &str| {
         let detail = format!("The field `register` holds `{name}`, which is no register here.");
-        Problem::new(StatusCode::BAD_REQUEST, "bad-body", detail, "GET /v1/registers lists them.")
+        Problem::new(
+            StatusCode::BAD_REQUEST,
+            "bad-body",
+            detail,
+            "GET /v1/registers lists them.",
+        )
     };
     let register =
         RegisterName::new(&request.register).map_err(|_| bad_register(&request.register))?;
@@ -177,7 +215,9 @@ pub(super) async fn sign_and_submit(
     }
     let mut nonce = [0; 16];
     getrandom::fill(&mut nonce).expect("the system gives random bytes");
-    let now = stele_ledger::ledger::system_time().get().max(app.ledger.head().time().get());
+    let now = stele_ledger::ledger::system_time()
+        .get()
+        .max(app.ledger.head().time().get());
     let (from, to) = (TimeMs::new(now - BEFORE_MS), TimeMs::new(now + WINDOW_MS));
     let network = app.ledger.genesis().network_id();
     let mut builder = EntryBuilder::new(network, register, from, to, &nonce);
@@ -192,26 +232,45 @@ pub(super) async fn sign_and_submit(
                 command.name
             );
             let hint = format!("GET /v1/registers/{target} lists its commands.");
-            return Err(Problem::new(StatusCode::BAD_REQUEST, "bad-body", detail, hint));
+            return Err(Problem::new(
+                StatusCode::BAD_REQUEST,
+                "bad-body",
+                detail,
+                hint,
+            ));
         };
         let body = json_to_body(spec.fields, &command.body)
             .map_err(|error| bad_field(index, target, &command.name, &error))?;
         let qualified = format!("{target}/{}", command.name);
-        let name = if target == request.register { &command.name } else { &qualified };
+        let name = if target == request.register {
+            &command.name
+        } else {
+            &qualified
+        };
         builder = builder.command(name, body);
     }
     let (key, cosigners) = (request.key, request.cosigners);
     let keys = with_keystore(app, move |keys| {
         let signer = keys.signer(&key)?;
-        let cosigners = cosigners.iter().map(|name| keys.signer(name)).collect::<Result<Vec<_>, _>>()?;
+        let cosigners = cosigners
+            .iter()
+            .map(|name| keys.signer(name))
+            .collect::<Result<Vec<_>, _>>()?;
         Ok((signer, cosigners))
     });
     let (signer, cosigners) = keys.await?;
     let cosigners: Vec<_> = cosigners.iter().map(|key| &**key).collect();
-    let entry = builder.sign_with_cosigners(&signer, &cosigners).map_err(|error| {
-        let hint = "Split the commands over several entries, or name each cosigner once.";
-        Problem::new(StatusCode::BAD_REQUEST, error.code(), format!("{error}."), hint)
-    })?;
+    let entry = builder
+        .sign_with_cosigners(&signer, &cosigners)
+        .map_err(|error| {
+            let hint = "Split the commands over several entries, or name each cosigner once.";
+            Problem::new(
+                StatusCode::BAD_REQUEST,
+                error.code(),
+                format!("{error}."),
+                hint,
+            )
+        })?;
     Ok(app.submit(entry.into_bytes(), wait_final).await?)
 }
 

@@ -67,7 +67,12 @@ impl From<KeystoreError> for Problem {
             // Paths and causes are for the operator's log only.
             other => return Self::internal(other),
         };
-        Self::new(status, error.code(), format!("The keystore refuses: {error}."), error.hint())
+        Self::new(
+            status,
+            error.code(),
+            format!("The keystore refuses: {error}."),
+            error.hint(),
+        )
     }
 }
 
@@ -78,12 +83,15 @@ pub(super) async fn with_keystore<T: Send + 'static>(
 ) -> Answer<T> {
     let app = SharedApp::clone(app);
     let done = tokio::task::spawn_blocking(move || work(&app.keystore)).await;
-    done.map_err(|error| Problem::internal(&error))?.map_err(Problem::from)
+    done.map_err(|error| Problem::internal(&error))?
+        .map_err(Problem::from)
 }
 
 /// The suite of this name; Ed25519 when there is none.
 pub(super) fn suite(name: Option<&str>) -> Answer<Suite> {
-    let Some(name) = name else { return Ok(Suite::Ed25519) };
+    let Some(name) = name else {
+        return Ok(Suite::Ed25519);
+    };
     Suite::from_name(name).ok_or_else(|| {
         let names: Vec<_> = Suite::ALL.iter().map(|suite| suite.name()).collect();
         Problem::bad_parameter("suite", &format!("one of {}", names.join(", ")))
@@ -114,7 +122,10 @@ pub(super) fn key_view(app: &App, info: &KeyInfo) -> Answer<KeyView> {
     responses((status = 200, body = KeyList), (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub async fn list(State(app): State<SharedApp>) -> Answer<Json<KeyList>> {
     let keys = with_keystore(&app, Keystore::list).await?;
-    let items = keys.iter().map(|info| key_view(&app, info)).collect::<Answer<_>>()?;
+    let items = keys
+        .iter()
+        .map(|info| key_view(&app, info))
+        .collect::<Answer<_>>()?;
     Ok(Json(KeyList { items }))
 }
 
@@ -122,7 +133,10 @@ pub async fn list(State(app): State<SharedApp>) -> Answer<Json<KeyList>> {
 #[utoipa::path(post, path = "/v1/keys", tag = "keys", request_body = NewKey,
     responses((status = 201, body = KeyView), (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub async fn create(State(app): State<SharedApp>, body: Body<NewKey>) -> Answer<Response> {
-    let NewKey { name, suite: suite_name } = body.0;
+    let NewKey {
+        name,
+        suite: suite_name,
+    } = body.0;
     let suite = suite(suite_name.as_deref())?;
     let made = name.clone();
     let public = with_keystore(&app, move |keys| keys.generate(&made, suite)).await?;
@@ -139,13 +153,21 @@ pub async fn export(
     caller: Known,
     body: Body<ExportKey>,
 ) -> Answer<Response> {
-    app.gate.permit(&caller, Action::ExportKey, Resource::Key(&name))?;
+    app.gate
+        .permit(&caller, Action::ExportKey, Resource::Key(&name))?;
     if body.0.passphrase.chars().count() < 12 {
-        return Err(Problem::bad_parameter("passphrase", "at least 12 characters"));
+        return Err(Problem::bad_parameter(
+            "passphrase",
+            "at least 12 characters",
+        ));
     }
     let passphrase = Unlock::Passphrase(body.0.passphrase);
     let exported = with_keystore(&app, move |keys| keys.export(&name, &passphrase)).await?;
-    Ok(([(axum::http::header::CONTENT_TYPE, "application/json")], exported).into_response())
+    Ok((
+        [(axum::http::header::CONTENT_TYPE, "application/json")],
+        exported,
+    )
+        .into_response())
 }
 
 /// Removes a key from the node for ever. What it signed stays; nothing more can be signed with it.
@@ -156,7 +178,8 @@ pub async fn remove(
     Path(name): Path<String>,
     caller: Known,
 ) -> Answer<StatusCode> {
-    app.gate.permit(&caller, Action::RemoveKey, Resource::Key(&name))?;
+    app.gate
+        .permit(&caller, Action::RemoveKey, Resource::Key(&name))?;
     with_keystore(&app, move |keys| keys.remove(&name)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -173,7 +196,12 @@ impl<T: serde::de::DeserializeOwned, S: Send + Sync> axum::extract::FromRequest<
             .map_err(|error| Problem::new(error.status(), "bad-body", format!("{error}."), ""))?;
         serde_json::from_slice(&bytes).map(Self).map_err(|error| {
             let detail = format!("The body is not the JSON that is expected here: {error}.");
-            Problem::new(StatusCode::BAD_REQUEST, "bad-body", detail, "Compare it with /openapi.json.")
+            Problem::new(
+                StatusCode::BAD_REQUEST,
+                "bad-body",
+                detail,
+                "Compare it with /openapi.json.",
+            )
         })
     }
 }

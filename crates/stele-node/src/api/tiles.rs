@@ -32,7 +32,10 @@ fn not_ed25519() -> Problem {
     responses((status = 200, body = String, content_type = "text/plain"), (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub async fn checkpoint(State(app): State<SharedApp>) -> Answer<Response> {
     let note = app.ledger.signed_checkpoint().ok_or_else(not_ed25519)?;
-    let headers = [(header::CONTENT_TYPE, TEXT), (header::CACHE_CONTROL, "no-cache")];
+    let headers = [
+        (header::CONTENT_TYPE, TEXT),
+        (header::CACHE_CONTROL, "no-cache"),
+    ];
     Ok((headers, note).into_response())
 }
 
@@ -52,21 +55,35 @@ pub async fn tile(State(app): State<SharedApp>, Path(path): Path<String>) -> Ans
         Problem::new(StatusCode::NOT_FOUND, "log.bad-tile-path", detail, hint)
     })?;
     let read = tokio::task::spawn_blocking(move || match path {
-        TilePath::Hashes { level, index, width } => hash_tile(app.ledger.tree(), level, index, width),
+        TilePath::Hashes {
+            level,
+            index,
+            width,
+        } => hash_tile(app.ledger.tree(), level, index, width),
         TilePath::Entries { index, width } => entry_bundle(app.ledger.log(), index, width),
     });
-    let bytes = read.await.map_err(|error| Problem::internal(&error))?.map_err(|error| match error {
-        TileError::BeyondLog { .. } => Problem::new(
-            StatusCode::NOT_FOUND,
-            "log.beyond",
-            format!("{error}."),
-            "Ask for tiles that the checkpoint's size covers.",
-        ),
-        other => Problem::internal(&other),
-    })?;
+    let bytes = read
+        .await
+        .map_err(|error| Problem::internal(&error))?
+        .map_err(|error| match error {
+            TileError::BeyondLog { .. } => Problem::new(
+                StatusCode::NOT_FOUND,
+                "log.beyond",
+                format!("{error}."),
+                "Ask for tiles that the checkpoint's size covers.",
+            ),
+            other => Problem::internal(&other),
+        })?;
     let (TilePath::Hashes { width, .. } | TilePath::Entries { width, .. }) = path;
-    let cache = if width == TILE_WIDTH { CACHE_FULL } else { CACHE_PARTIAL };
-    let headers = [(header::CONTENT_TYPE, "application/octet-stream"), (header::CACHE_CONTROL, cache)];
+    let cache = if width == TILE_WIDTH {
+        CACHE_FULL
+    } else {
+        CACHE_PARTIAL
+    };
+    let headers = [
+        (header::CONTENT_TYPE, "application/octet-stream"),
+        (header::CACHE_CONTROL, cache),
+    ];
     Ok((headers, bytes).into_response())
 }
 
@@ -123,14 +140,19 @@ fn size_in_log(app: &SharedApp, name: &str, asked: Option<u64>) -> Answer<u64> {
     match asked {
         None => Ok(size),
         Some(asked) if asked <= size => Ok(asked),
-        Some(_) => Err(Problem::bad_parameter(name, &format!("at most {size}, the size of the log"))),
+        Some(_) => Err(Problem::bad_parameter(
+            name,
+            &format!("at most {size}, the size of the log"),
+        )),
     }
 }
 
 async fn blocking<T: Send + 'static, E: std::fmt::Display + Send + 'static>(
     work: impl FnOnce() -> Result<T, E> + Send + 'static,
 ) -> Answer<T> {
-    let done = tokio::task::spawn_blocking(work).await.map_err(|error| Problem::internal(&error))?;
+    let done = tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| Problem::internal(&error))?;
     done.map_err(|error| Problem::internal(&error))
 }
 
@@ -153,10 +175,18 @@ pub async fn inclusion(
         let tree = app.ledger.tree();
         let leaf = app.ledger.log().entry(stele_core::id::LogIndex::new(index));
         let leaf = leaf.map_err(|error| error.to_string())?;
-        let proven = tree.prove_inclusion(index, size).and_then(|path| Ok((path, tree.root_at(size)?)));
+        let proven = tree
+            .prove_inclusion(index, size)
+            .and_then(|path| Ok((path, tree.root_at(size)?)));
         let (path, root) = proven.map_err(|error| error.to_string())?;
         let leaf_hash = hex::encode(leaf_hash(&leaf.record));
-        Ok::<_, String>(InclusionView { index, size, leaf_hash, path: in_hex(&path), root: hex::encode(root) })
+        Ok::<_, String>(InclusionView {
+            index,
+            size,
+            leaf_hash,
+            path: in_hex(&path),
+            root: hex::encode(root),
+        })
     });
     Ok(Json(view.await?))
 }
@@ -175,8 +205,17 @@ pub async fn consistency(
     let view = blocking(move || {
         let tree = app.ledger.tree();
         let path = tree.prove_consistency(from, to)?;
-        let (from_root, to_root) = (hex::encode(tree.root_at(from)?), hex::encode(tree.root_at(to)?));
-        Ok::<_, stele_ledger::log::TreeError>(ConsistencyView { from, to, path: in_hex(&path), from_root, to_root })
+        let (from_root, to_root) = (
+            hex::encode(tree.root_at(from)?),
+            hex::encode(tree.root_at(to)?),
+        );
+        Ok::<_, stele_ledger::log::TreeError>(ConsistencyView {
+            from,
+            to,
+            path: in_hex(&path),
+            from_root,
+            to_root,
+        })
     });
     Ok(Json(view.await?))
 }

@@ -19,15 +19,22 @@ use stele_registers::identity;
 
 use super::http_signature::{self, Claimed, Replays, SignedRequest};
 use super::origin::{self, Foreign};
-use super::policy::{Action, Caller, Denied, NOT_PERMITTED, OperatorBy, Policies, Resource, action_of};
+use super::policy::{
+    Action, Caller, Denied, NOT_PERMITTED, OperatorBy, Policies, Resource, action_of,
+};
 use super::quota::{Cost, OverQuota, QuotaKey, QuotaSettings, Quotas};
 use super::token::bearer;
 use crate::app::{App, SharedApp};
 use crate::problem::{Answer, Problem};
 
 /// Fields that a proxy adds: behind one, the peer's address says nothing of the caller's.
-const PROXY_FIELDS: [&str; 5] =
-    ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via"];
+const PROXY_FIELDS: [&str; 5] = [
+    "forwarded",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-real-ip",
+    "via",
+];
 
 /// How long a body may take to come.
 const BODY_WAIT: Duration = Duration::from_secs(60);
@@ -45,7 +52,11 @@ pub struct GateSettings {
 
 impl Default for GateSettings {
     fn default() -> Self {
-        Self { trust_loopback: true, allowed_hosts: Vec::new(), quotas: QuotaSettings::default() }
+        Self {
+            trust_loopback: true,
+            allowed_hosts: Vec::new(),
+            quotas: QuotaSettings::default(),
+        }
     }
 }
 
@@ -61,7 +72,12 @@ pub struct Gate {
 impl Gate {
     /// A gate with these settings and policies.
     pub fn new(settings: GateSettings, policies: Policies) -> Self {
-        Self { settings, policies, quotas: Quotas::default(), replays: Replays::default() }
+        Self {
+            settings,
+            policies,
+            quotas: Quotas::default(),
+            replays: Replays::default(),
+        }
     }
 
     /// Judges what a handler learns only from the body, such as the key that is to sign.
@@ -109,8 +125,12 @@ pub async fn guard(State(app): State<SharedApp>, request: Request, next: Next) -
         Err(problem) => problem,
     };
     let response = in_the_words_of(template, response).await;
-    let code = response.extensions().get::<ProblemCode>().map(|code| code.0.as_str());
-    app.metrics.count(&method, template, response.status(), start.elapsed(), code);
+    let code = response
+        .extensions()
+        .get::<ProblemCode>()
+        .map(|code| code.0.as_str());
+    app.metrics
+        .count(&method, template, response.status(), start.elapsed(), code);
     response
 }
 
@@ -126,13 +146,24 @@ async fn enter(app: &App, request: Request, template: &str) -> Result<Request, R
         .map_err(|foreign| refuse(foreign_problem(foreign)))?;
 
     let peer = peer_of(&parts);
-    let proxied = PROXY_FIELDS.iter().any(|field| parts.headers.contains_key(*field));
+    let proxied = PROXY_FIELDS
+        .iter()
+        .any(|field| parts.headers.contains_key(*field));
     let loopback = peer.to_canonical().is_loopback() && !proxied;
     let trusted = loopback && gate.settings.trust_loopback;
-    let rates = if trusted { gate.settings.quotas.operator } else { gate.settings.quotas.remote };
+    let rates = if trusted {
+        gate.settings.quotas.operator
+    } else {
+        gate.settings.quotas.remote
+    };
     let peer_key = QuotaKey::of_address(peer);
-    let one = Cost { requests: 1, ..Cost::default() };
-    gate.quotas.take(peer_key, &rates, one, Instant::now()).map_err(over_quota)?;
+    let one = Cost {
+        requests: 1,
+        ..Cost::default()
+    };
+    gate.quotas
+        .take(peer_key, &rates, one, Instant::now())
+        .map_err(over_quota)?;
 
     let otherwise = if trusted && !origin::crosses_sites(&parts.headers, &host) {
         Caller::Operator(OperatorBy::Loopback)
@@ -164,7 +195,9 @@ async fn enter(app: &App, request: Request, template: &str) -> Result<Request, R
         judge(&caller)?;
         Some(caller)
     };
-    let bytes = read_body(&parts.headers, body, body_limit(template)).await.map_err(refuse)?;
+    let bytes = read_body(&parts.headers, body, body_limit(template))
+        .await
+        .map_err(refuse)?;
     let caller = match early {
         Some(caller) => caller,
         None => {
@@ -183,8 +216,14 @@ async fn enter(app: &App, request: Request, template: &str) -> Result<Request, R
         Caller::Party(party) => (QuotaKey::Party(party), gate.settings.quotas.remote),
         Caller::Operator(_) => (QuotaKey::Operator, gate.settings.quotas.operator),
     };
-    let cost = Cost { requests: 0, entries: takes_entries.into(), bytes: bytes.len() as u64 };
-    gate.quotas.take(quota_key, &rates, cost, Instant::now()).map_err(over_quota)?;
+    let cost = Cost {
+        requests: 0,
+        entries: takes_entries.into(),
+        bytes: bytes.len() as u64,
+    };
+    gate.quotas
+        .take(quota_key, &rates, cost, Instant::now())
+        .map_err(over_quota)?;
     parts.extensions.insert(Known { caller, loopback });
     Ok(Request::from_parts(parts, Body::from(bytes)))
 }
@@ -192,7 +231,10 @@ async fn enter(app: &App, request: Request, template: &str) -> Result<Request, R
 /// A method that the route does not have, or a route that the table of actions lacks: nothing passes unjudged.
 fn no_action(template: &str, caller: &Caller) -> Problem {
     let methods = ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"];
-    if methods.iter().any(|method| action_of(method, template).is_some()) {
+    if methods
+        .iter()
+        .any(|method| action_of(method, template).is_some())
+    {
         return Problem::new(
             StatusCode::METHOD_NOT_ALLOWED,
             "method-not-allowed",
@@ -201,7 +243,13 @@ fn no_action(template: &str, caller: &Caller) -> Problem {
         );
     }
     let detail = "The node knows no action for this route, so no policy can permit it.".to_owned();
-    denied_problem(caller, &Denied { rule: NOT_PERMITTED.to_owned(), detail })
+    denied_problem(
+        caller,
+        &Denied {
+            rule: NOT_PERMITTED.to_owned(),
+            detail,
+        },
+    )
 }
 
 fn peer_of(parts: &Parts) -> IpAddr {
@@ -226,31 +274,59 @@ async fn read_body(headers: &HeaderMap, body: Body, limit: usize) -> Answer<axum
     let too_large = || {
         let detail = format!("The body is larger than {limit} bytes, the limit here.");
         let hint = "Send less at once: split the entry or the document.";
-        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "request.too-large", detail, hint)
+        Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "request.too-large",
+            detail,
+            hint,
+        )
     };
-    let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
-    if length.and_then(|length| length.parse::<u64>().ok()).is_some_and(|length| length > limit as u64) {
+    let length = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok());
+    if length
+        .and_then(|length| length.parse::<u64>().ok())
+        .is_some_and(|length| length > limit as u64)
+    {
         return Err(too_large());
     }
     let read = tokio::time::timeout(BODY_WAIT, axum::body::to_bytes(body, limit)).await;
     let read = read.map_err(|_| {
         let detail = format!("The body did not come within {} s.", BODY_WAIT.as_secs());
         let hint = "Send the request again over a better connection.";
-        Problem::new(StatusCode::REQUEST_TIMEOUT, "request.too-slow", detail, hint)
+        Problem::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "request.too-slow",
+            detail,
+            hint,
+        )
     })?;
     read.map_err(|error| {
         use std::error::Error;
-        let over = error.source().is_some_and(|source| source.to_string().contains("length limit"));
+        let over = error
+            .source()
+            .is_some_and(|source| source.to_string().contains("length limit"));
         if over {
             return too_large();
         }
         let detail = "The body ended before all of it had come.";
-        Problem::new(StatusCode::BAD_REQUEST, "request.cut-off", detail, "Send the request again.")
+        Problem::new(
+            StatusCode::BAD_REQUEST,
+            "request.cut-off",
+            detail,
+            "Send the request again.",
+        )
     })
 }
 
 /// Who calls: a token or a signature that is there must be good; else it is who the connection says.
-fn identify(app: &App, parts: &Parts, host: &str, body: &[u8], otherwise: Caller) -> Answer<Caller> {
+fn identify(
+    app: &App,
+    parts: &Parts,
+    host: &str,
+    body: &[u8],
+    otherwise: Caller,
+) -> Answer<Caller> {
     if let Some(authorization) = parts.headers.get(header::AUTHORIZATION) {
         let token = authorization.to_str().ok().and_then(bearer);
         if token.is_some_and(|token| app.token.matches(token)) {
@@ -305,12 +381,19 @@ pub fn party_key(app: &App, kid: &KeyId) -> Answer<(PartyId, PublicKey)> {
         Problem::new(StatusCode::UNAUTHORIZED, code, detail, hint)
     };
     let record = record.ok_or_else(|| {
-        unknown("signature.unknown-key", format!("The network does not know the key {kid}."))
+        unknown(
+            "signature.unknown-key",
+            format!("The network does not know the key {kid}."),
+        )
     })?;
     if record.revoked.is_some() {
-        return Err(unknown("signature.key-revoked", format!("The key {kid} has been revoked.")));
+        return Err(unknown(
+            "signature.key-revoked",
+            format!("The key {kid} has been revoked."),
+        ));
     }
-    let key = PublicKey::from_cose_key(&record.cose_key).map_err(|error| Problem::internal(&error))?;
+    let key =
+        PublicKey::from_cose_key(&record.cose_key).map_err(|error| Problem::internal(&error))?;
     Ok((record.party, key))
 }
 
@@ -321,7 +404,10 @@ async fn path_register(parts: &mut Parts, template: &str) -> Option<String> {
         _ => return None,
     };
     let values = RawPathParams::from_request_parts(parts, &()).await.ok()?;
-    values.iter().find(|(name, _)| *name == parameter).map(|(_, value)| value.to_owned())
+    values
+        .iter()
+        .find(|(name, _)| *name == parameter)
+        .map(|(_, value)| value.to_owned())
 }
 
 fn foreign_problem(foreign: Foreign) -> Problem {
@@ -354,7 +440,9 @@ fn over_quota(over: OverQuota) -> Response {
     let code = format!("quota.{}", over.what);
     let mut response =
         Problem::new(StatusCode::TOO_MANY_REQUESTS, &code, detail, hint).into_response();
-    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    response
+        .headers_mut()
+        .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     response
 }
 
@@ -363,7 +451,12 @@ fn signature_problem(error: &http_signature::SignatureError) -> Problem {
         http_signature::SignatureError::Busy => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::UNAUTHORIZED,
     };
-    Problem::new(status, error.code(), format!("The request's signature is refused: {error}."), error.hint())
+    Problem::new(
+        status,
+        error.code(),
+        format!("The request's signature is refused: {error}."),
+        error.hint(),
+    )
 }
 
 fn denied_problem(caller: &Caller, denied: &Denied) -> Problem {
@@ -372,9 +465,15 @@ fn denied_problem(caller: &Caller, denied: &Denied) -> Problem {
             StatusCode::UNAUTHORIZED,
             "Show the node's token, sign the request as a party, or call from the node's own machine; docs/security.md lists who may do what.",
         ),
-        _ => (StatusCode::FORBIDDEN, "The operator decides in policies.cedar; docs/security.md explains the rules."),
+        _ => (
+            StatusCode::FORBIDDEN,
+            "The operator decides in policies.cedar; docs/security.md explains the rules.",
+        ),
     };
-    let code = format!("policy.{}", denied.rule.split(',').next().unwrap_or(NOT_PERMITTED));
+    let code = format!(
+        "policy.{}",
+        denied.rule.split(',').next().unwrap_or(NOT_PERMITTED)
+    );
     Problem::new(status, &code, denied.detail.clone(), hint)
 }
 
@@ -384,7 +483,9 @@ async fn in_the_words_of(template: &str, response: Response) -> Response {
     if response.status() == StatusCode::UNAUTHORIZED {
         // RFC 9110 section 11.6.1 asks for a challenge.
         let challenge = HeaderValue::from_static("Bearer realm=\"stele\"");
-        response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        response
+            .headers_mut()
+            .insert(header::WWW_AUTHENTICATE, challenge);
     }
     let cbor = template.starts_with("/entries") || template.starts_with("/.well-known/scitt-keys");
     let json = response.headers().get(header::CONTENT_TYPE);
@@ -393,4 +494,3 @@ async fn in_the_words_of(template: &str, response: Response) -> Response {
     }
     response
 }
-

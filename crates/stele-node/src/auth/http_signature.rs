@@ -55,7 +55,9 @@ pub enum SignatureError {
     #[error("the signature does not cover {0}")]
     NotCovered(&'static str),
     /// A component that is covered cannot be.
-    #[error("the covered component {0} is unknown, repeated, has parameters, or is not in the request")]
+    #[error(
+        "the covered component {0} is unknown, repeated, has parameters, or is not in the request"
+    )]
     Component(String),
     /// Not within its window.
     #[error("the signature is outside its window: it was created {age_seconds} s ago")]
@@ -104,7 +106,9 @@ impl SignatureError {
             Self::Replayed => "Sign each request anew, with a nonce of its own.",
             Self::Suite(_) => "Add an Ed25519 or ES256 key to the party and sign requests with it.",
             Self::Busy => "Try again in a minute.",
-            Self::Digest => "Compute content-digest over the body exactly as it is sent (RFC 9530).",
+            Self::Digest => {
+                "Compute content-digest over the body exactly as it is sent (RFC 9530)."
+            }
             _ => "docs/api-auth.md shows how to sign a request, byte by byte.",
         }
     }
@@ -170,7 +174,10 @@ pub fn read(headers: &HeaderMap) -> Result<Option<Claimed>, SignatureError> {
     });
     let Some((label, list, kid)) = chosen else {
         let expected = "a key id in 64 hexadecimal digits";
-        return Err(SignatureError::Parameter { name: "keyid", expected });
+        return Err(SignatureError::Parameter {
+            name: "keyid",
+            expected,
+        });
     };
     let signature = match signatures.get(label) {
         Some(ListEntry::Item(item)) => item.bare_item.as_byte_sequence(),
@@ -201,15 +208,22 @@ impl Claimed {
         };
         if self.alg.as_deref().is_some_and(|alg| alg != algorithm) {
             let expected = "the algorithm of the key: ed25519 or ecdsa-p256-sha256";
-            return Err(SignatureError::Parameter { name: "alg", expected });
+            return Err(SignatureError::Parameter {
+                name: "alg",
+                expected,
+            });
         }
         // Behind a proxy that ends TLS the node does not see the scheme that the client signed.
         for scheme in ["https", "http"] {
             let base = self.base(request, scheme)?;
-            if key.verify(key.suite().algorithm(), base.as_bytes(), &self.signature).is_ok() {
+            if key
+                .verify(key.suite().algorithm(), base.as_bytes(), &self.signature)
+                .is_ok()
+            {
                 return Ok(Sha256::digest(base.as_bytes()).into());
             }
-            if !self.covers("@target-uri") && !self.covers("@scheme") && !self.covers("@authority") {
+            if !self.covers("@target-uri") && !self.covers("@scheme") && !self.covers("@authority")
+            {
                 break;
             }
         }
@@ -274,7 +288,9 @@ fn field(headers: &HeaderMap, name: &'static str) -> Result<Option<String>, Sign
     if !headers.contains_key(name) {
         return Ok(None);
     }
-    combined(headers, name).map(Some).ok_or_else(|| malformed(name, "too long or not ASCII"))
+    combined(headers, name)
+        .map(Some)
+        .ok_or_else(|| malformed(name, "too long or not ASCII"))
 }
 
 fn combined(headers: &HeaderMap, name: &str) -> Option<String> {
@@ -292,7 +308,9 @@ fn combined(headers: &HeaderMap, name: &str) -> Option<String> {
 }
 
 fn dictionary(name: &'static str, value: &str) -> Result<Dictionary, SignatureError> {
-    Parser::new(value).parse().map_err(|_| malformed(name, "not a dictionary of RFC 9651"))
+    Parser::new(value)
+        .parse()
+        .map_err(|_| malformed(name, "not a dictionary of RFC 9651"))
 }
 
 fn text<'a>(list: &'a InnerList, name: &str) -> Option<&'a str> {
@@ -302,7 +320,9 @@ fn text<'a>(list: &'a InnerList, name: &str) -> Option<&'a str> {
 fn keyid(list: &InnerList) -> Option<KeyId> {
     let text = text(list, "keyid")?;
     // One spelling only: the key id is compared and logged as text elsewhere.
-    text.parse().ok().filter(|kid: &KeyId| kid.to_string() == text)
+    text.parse()
+        .ok()
+        .filter(|kid: &KeyId| kid.to_string() == text)
 }
 
 fn claimed(list: &InnerList, kid: KeyId, signature: Vec<u8>) -> Result<Claimed, SignatureError> {
@@ -311,7 +331,9 @@ fn claimed(list: &InnerList, kid: KeyId, signature: Vec<u8>) -> Result<Claimed, 
         None => Ok(None),
         Some(value) => {
             let value = value.as_integer().map(i64::from);
-            value.map(Some).ok_or_else(|| parameter(name, "a time in seconds since 1970"))
+            value
+                .map(Some)
+                .ok_or_else(|| parameter(name, "a time in seconds since 1970"))
         }
     };
     let created = seconds("created")?
@@ -328,19 +350,35 @@ fn claimed(list: &InnerList, kid: KeyId, signature: Vec<u8>) -> Result<Claimed, 
     let components = components(list)?;
     let mut serializer = ListSerializer::new();
     serializer.members([&ListEntry::InnerList(list.clone())]);
-    let params = serializer.finish().expect("a list of one member is not empty");
+    let params = serializer
+        .finish()
+        .expect("a list of one member is not empty");
     let alg = text(list, "alg").map(str::to_owned);
-    Ok(Claimed { kid, created, expires, components, params, alg, signature })
+    Ok(Claimed {
+        kid,
+        created,
+        expires,
+        components,
+        params,
+        alg,
+        signature,
+    })
 }
 
 fn components(list: &InnerList) -> Result<Vec<String>, SignatureError> {
     if list.items.len() > COMPONENTS_MAX {
-        return Err(malformed("signature-input", "covering more than 16 components"));
+        return Err(malformed(
+            "signature-input",
+            "covering more than 16 components",
+        ));
     }
     let mut components = Vec::with_capacity(list.items.len());
     for item in &list.items {
         let BareItem::String(name) = &item.bare_item else {
-            return Err(malformed("signature-input", "covering something that is no string"));
+            return Err(malformed(
+                "signature-input",
+                "covering something that is no string",
+            ));
         };
         let name = name.as_str().to_owned();
         // Parameters would change what a component means; none that they allow is needed here.
@@ -354,11 +392,18 @@ fn components(list: &InnerList) -> Result<Vec<String>, SignatureError> {
 
 /// The value of a component (RFC 9421 section 2); `None` when it is unknown or not in the request.
 fn component_value(request: &SignedRequest<'_>, component: &str, scheme: &str) -> Option<String> {
-    let path = if request.path.is_empty() { "/" } else { request.path };
+    let path = if request.path.is_empty() {
+        "/"
+    } else {
+        request.path
+    };
     let authority = || {
         let authority = request.authority.to_ascii_lowercase();
         let default_port = if scheme == "https" { ":443" } else { ":80" };
-        authority.strip_suffix(default_port).map(str::to_owned).unwrap_or(authority)
+        authority
+            .strip_suffix(default_port)
+            .map(str::to_owned)
+            .unwrap_or(authority)
     };
     Some(match component {
         "@method" => request.method.to_owned(),
@@ -367,11 +412,17 @@ fn component_value(request: &SignedRequest<'_>, component: &str, scheme: &str) -
         "@path" => path.to_owned(),
         "@query" => format!("?{}", request.query.unwrap_or_default()),
         "@target-uri" => {
-            let query = request.query.map(|query| format!("?{query}")).unwrap_or_default();
+            let query = request
+                .query
+                .map(|query| format!("?{query}"))
+                .unwrap_or_default();
             format!("{scheme}://{}{path}{query}", authority())
         }
         "@request-target" => {
-            let query = request.query.map(|query| format!("?{query}")).unwrap_or_default();
+            let query = request
+                .query
+                .map(|query| format!("?{query}"))
+                .unwrap_or_default();
             format!("{path}{query}")
         }
         name if name.starts_with('@') => return None,
@@ -408,7 +459,10 @@ fn check_digest(request: &SignedRequest<'_>) -> Result<(), SignatureError> {
         known += 1;
     }
     if known == 0 {
-        return Err(malformed("content-digest", "without a digest by sha-256 or sha-512"));
+        return Err(malformed(
+            "content-digest",
+            "without a digest by sha-256 or sha-512",
+        ));
     }
     Ok(())
 }
@@ -432,7 +486,10 @@ impl Replays {
         let mut taken = self.0.lock();
         let taken = &mut *taken;
         let current = taken.by_end.split_off(&now_seconds);
-        for ended in std::mem::replace(&mut taken.by_end, current).into_values().flatten() {
+        for ended in std::mem::replace(&mut taken.by_end, current)
+            .into_values()
+            .flatten()
+        {
             taken.seen.remove(&ended);
         }
         if taken.seen.contains(&request) {
@@ -459,7 +516,10 @@ mod tests {
 
     fn headers(fields: &[(&str, &str)]) -> HeaderMap {
         let pair = |(name, value): &(&str, &str)| {
-            (HeaderName::try_from(*name).unwrap(), HeaderValue::try_from(*value).unwrap())
+            (
+                HeaderName::try_from(*name).unwrap(),
+                HeaderValue::try_from(*value).unwrap(),
+            )
         };
         fields.iter().map(pair).collect()
     }
@@ -476,7 +536,10 @@ mod tests {
     /// A request signed by `key` over `components`, with `params` after the list.
     fn signed(key: &SigningKey, components: &str, params: &str, body: &[u8]) -> HeaderMap {
         let digest = digest(body);
-        let input = format!("sig1=({components});keyid=\"{}\"{params}", key.public().kid());
+        let input = format!(
+            "sig1=({components});keyid=\"{}\"{params}",
+            key.public().kid()
+        );
         let unsigned = [
             ("content-digest", digest.as_str()),
             ("signature-input", input.as_str()),
@@ -509,8 +572,14 @@ mod tests {
 
     const ALL: &str = r#""@method" "@target-uri" "content-digest""#;
 
-    fn judge(headers: &HeaderMap, body: &[u8], key: &SigningKey) -> Result<[u8; 32], SignatureError> {
-        read(headers)?.expect("signed").verify(&request(headers, body), key.public(), NOW)
+    fn judge(
+        headers: &HeaderMap,
+        body: &[u8],
+        key: &SigningKey,
+    ) -> Result<[u8; 32], SignatureError> {
+        read(headers)?
+            .expect("signed")
+            .verify(&request(headers, body), key.public(), NOW)
     }
 
     #[test]
@@ -526,9 +595,13 @@ mod tests {
             ("content-length", "18"),
         ]);
         let input = dictionary("signature-input", input).unwrap();
-        let Some(ListEntry::InnerList(list)) = input.get("sig-b26") else { panic!("a list") };
+        let Some(ListEntry::InnerList(list)) = input.get("sig-b26") else {
+            panic!("a list")
+        };
         let signature = dictionary("signature", signature).unwrap();
-        let Some(ListEntry::Item(signature)) = signature.get("sig-b26") else { panic!("an item") };
+        let Some(ListEntry::Item(signature)) = signature.get("sig-b26") else {
+            panic!("an item")
+        };
         let signature = signature.bare_item.as_byte_sequence().unwrap().to_vec();
         let x = "26b40b8f93fff3d897112f7ebc582b232dbd72517d082fe83cfb30ddce43d1bb";
         let public = hex::decode(format!("a301012006215820{x}")).unwrap();
@@ -548,7 +621,11 @@ mod tests {
                         \"@signature-params\": (\"date\" \"@method\" \"@path\" \"@authority\" \"content-type\" \
                         \"content-length\");created=1618884473;keyid=\"test-key-ed25519\"";
         assert_eq!(base, expected);
-        assert!(public.verify(-19, base.as_bytes(), &claim.signature).is_ok());
+        assert!(
+            public
+                .verify(-19, base.as_bytes(), &claim.signature)
+                .is_ok()
+        );
         // It leaves the query and the body uncovered: good as an example, refused here.
         let verdict = claim.verify(&request, &public, 1_618_884_480);
         assert_eq!(verdict, Err(SignatureError::NotCovered("@query")));
@@ -565,9 +642,16 @@ mod tests {
                 r#""@method" "@target-uri" "@scheme" "@request-target" "content-digest""#,
             ] {
                 let headers = signed(&key, components, &created, b"body");
-                assert!(judge(&headers, b"body", &key).is_ok(), "{suite} {components}");
+                assert!(
+                    judge(&headers, b"body", &key).is_ok(),
+                    "{suite} {components}"
+                );
             }
-            let alg = if suite == Suite::Es256 { "ecdsa-p256-sha256" } else { "ed25519" };
+            let alg = if suite == Suite::Es256 {
+                "ecdsa-p256-sha256"
+            } else {
+                "ed25519"
+            };
             let params = format!("{created};alg=\"{alg}\";nonce=\"n\";expires={}", NOW + 9);
             let headers = signed(&key, ALL, &params, b"body");
             assert!(judge(&headers, b"body", &key).is_ok());
@@ -583,24 +667,67 @@ mod tests {
             let headers = signed(&key, components, params, body);
             judge(&headers, body, &key).unwrap_err().code()
         };
-        assert_eq!(code(r#""@target-uri" "content-digest""#, &created, b"b"), "signature.not-covered");
-        assert_eq!(code(r#""@method" "@path" "content-digest""#, &created, b"b"), "signature.not-covered");
+        assert_eq!(
+            code(r#""@target-uri" "content-digest""#, &created, b"b"),
+            "signature.not-covered"
+        );
+        assert_eq!(
+            code(r#""@method" "@path" "content-digest""#, &created, b"b"),
+            "signature.not-covered"
+        );
         let no_query = r#""@method" "@authority" "@path" "content-digest""#;
         assert_eq!(code(no_query, &created, b"b"), "signature.not-covered");
-        assert_eq!(code(r#""@method" "@target-uri""#, &created, b"b"), "signature.not-covered");
-        assert_eq!(code(&format!("{ALL} \"@method\""), &created, b"b"), "signature.bad-component");
-        assert_eq!(code(&format!("{ALL} \"@status\""), &created, b"b"), "signature.bad-component");
-        assert_eq!(code(&format!("{ALL} \"absent\""), &created, b"b"), "signature.bad-component");
-        assert_eq!(code(&format!("{ALL} \"Signature\""), &created, b"b"), "signature.bad-component");
-        assert_eq!(code(&format!("{ALL} \"@query\";sf"), &created, b"b"), "signature.bad-component");
-        assert_eq!(code(&format!("{ALL} 1"), &created, b"b"), "signature.malformed");
+        assert_eq!(
+            code(r#""@method" "@target-uri""#, &created, b"b"),
+            "signature.not-covered"
+        );
+        assert_eq!(
+            code(&format!("{ALL} \"@method\""), &created, b"b"),
+            "signature.bad-component"
+        );
+        assert_eq!(
+            code(&format!("{ALL} \"@status\""), &created, b"b"),
+            "signature.bad-component"
+        );
+        assert_eq!(
+            code(&format!("{ALL} \"absent\""), &created, b"b"),
+            "signature.bad-component"
+        );
+        assert_eq!(
+            code(&format!("{ALL} \"Signature\""), &created, b"b"),
+            "signature.bad-component"
+        );
+        assert_eq!(
+            code(&format!("{ALL} \"@query\";sf"), &created, b"b"),
+            "signature.bad-component"
+        );
+        assert_eq!(
+            code(&format!("{ALL} 1"), &created, b"b"),
+            "signature.malformed"
+        );
         assert_eq!(code(ALL, "", b"b"), "signature.bad-parameter");
-        assert_eq!(code(ALL, ";created=\"now\"", b"b"), "signature.bad-parameter");
-        assert_eq!(code(ALL, &format!("{created};alg=\"rsa-v1_5-sha256\""), b"b"), "signature.bad-parameter");
-        for created in [NOW - WINDOW_SECONDS - 1, NOW + CLOCK_TOLERANCE_SECONDS + 1, i64::from(i32::MIN)] {
-            assert_eq!(code(ALL, &format!(";created={created}"), b"b"), "signature.expired");
+        assert_eq!(
+            code(ALL, ";created=\"now\"", b"b"),
+            "signature.bad-parameter"
+        );
+        assert_eq!(
+            code(ALL, &format!("{created};alg=\"rsa-v1_5-sha256\""), b"b"),
+            "signature.bad-parameter"
+        );
+        for created in [
+            NOW - WINDOW_SECONDS - 1,
+            NOW + CLOCK_TOLERANCE_SECONDS + 1,
+            i64::from(i32::MIN),
+        ] {
+            assert_eq!(
+                code(ALL, &format!(";created={created}"), b"b"),
+                "signature.expired"
+            );
         }
-        assert_eq!(code(ALL, &format!("{created};expires={}", NOW - 1), b"b"), "signature.expired");
+        assert_eq!(
+            code(ALL, &format!("{created};expires={}", NOW - 1), b"b"),
+            "signature.expired"
+        );
     }
 
     #[test]
@@ -611,17 +738,32 @@ mod tests {
         let claim = read(&good).unwrap().unwrap();
         let same = request(&good, b"body");
         for other in [
-            SignedRequest { method: "DELETE", ..same },
-            SignedRequest { path: "/v1/keys", ..same },
-            SignedRequest { query: None, ..same },
-            SignedRequest { authority: "other.example:7080", ..same },
+            SignedRequest {
+                method: "DELETE",
+                ..same
+            },
+            SignedRequest {
+                path: "/v1/keys",
+                ..same
+            },
+            SignedRequest {
+                query: None,
+                ..same
+            },
+            SignedRequest {
+                authority: "other.example:7080",
+                ..same
+            },
         ] {
             let verdict = claim.verify(&other, key.public(), NOW);
             assert_eq!(verdict, Err(SignatureError::BadSignature));
         }
         assert!(claim.verify(&same, key.public(), NOW).is_ok());
         let stranger = SigningKey::from_seed(Suite::Ed25519, &[6; 32]).unwrap();
-        assert_eq!(claim.verify(&same, stranger.public(), NOW), Err(SignatureError::BadSignature));
+        assert_eq!(
+            claim.verify(&same, stranger.public(), NOW),
+            Err(SignatureError::BadSignature)
+        );
         let hybrid = self::key(Suite::MlDsa65);
         let unsupported = SignatureError::Suite(Suite::MlDsa65);
         assert_eq!(claim.verify(&same, hybrid.public(), NOW), Err(unsupported));
@@ -630,8 +772,14 @@ mod tests {
     #[test]
     fn malformed_fields_are_refused() {
         let kid = "11".repeat(32);
-        let many = (0..5).map(|n| format!("s{n}=();keyid=\"{kid}\"")).collect::<Vec<_>>().join(", ");
-        let long = format!("s=();created=1;keyid=\"{kid}\";nonce=\"{}\"", "n".repeat(9000));
+        let many = (0..5)
+            .map(|n| format!("s{n}=();keyid=\"{kid}\""))
+            .collect::<Vec<_>>()
+            .join(", ");
+        let long = format!(
+            "s=();created=1;keyid=\"{kid}\";nonce=\"{}\"",
+            "n".repeat(9000)
+        );
         for (input, signature) in [
             ("", "s=:AA==:"),
             ("s=1", "s=:AA==:"),
@@ -640,7 +788,10 @@ mod tests {
             ("s=();created=1;keyid=\"k\"", "s=:AA==:"),
             (&format!("s=();created=1;keyid=\"{kid}\""), "t=:AA==:"),
             (&format!("s=();created=1;keyid=\"{kid}\""), "s=1"),
-            (&format!("s=();created=1;keyid=\"{}\"", "AB".repeat(32)), "s=:AA==:"),
+            (
+                &format!("s=();created=1;keyid=\"{}\"", "AB".repeat(32)),
+                "s=:AA==:",
+            ),
             (&many, "s0=:AA==:"),
             (&long, "s=:AA==:"),
         ] {
@@ -655,10 +806,17 @@ mod tests {
     fn a_request_is_taken_once_and_forgotten_after_its_window() {
         let replays = Replays::default();
         assert_eq!(replays.take([1; 32], NOW), Ok(()));
-        assert_eq!(replays.take([1; 32], NOW + WINDOW_SECONDS), Err(SignatureError::Replayed));
+        assert_eq!(
+            replays.take([1; 32], NOW + WINDOW_SECONDS),
+            Err(SignatureError::Replayed)
+        );
         let after = NOW + WINDOW_SECONDS + CLOCK_TOLERANCE_SECONDS + 2;
         assert_eq!(replays.take([2; 32], after), Ok(()));
-        assert_eq!(replays.0.lock().seen.len(), 1, "the first is forgotten: its window refuses it");
+        assert_eq!(
+            replays.0.lock().seen.len(),
+            1,
+            "the first is forgotten: its window refuses it"
+        );
         for n in 0..REMEMBERED_MAX as u64 {
             let mut id = [0; 32];
             id[..8].copy_from_slice(&n.to_be_bytes());

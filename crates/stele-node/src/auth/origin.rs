@@ -34,7 +34,9 @@ pub fn check_host<'a>(headers: &'a HeaderMap, allowed: &[String]) -> Result<&'a 
     let name = name_of(host).ok_or(Foreign::NoHost)?;
     let known = name.parse::<IpAddr>().is_ok()
         || name.eq_ignore_ascii_case("localhost")
-        || allowed.iter().any(|allowed| allowed.eq_ignore_ascii_case(name));
+        || allowed
+            .iter()
+            .any(|allowed| allowed.eq_ignore_ascii_case(name));
     if known { Ok(host) } else { Err(Foreign::Host) }
 }
 
@@ -55,8 +57,9 @@ pub fn crosses_sites(headers: &HeaderMap, host: &str) -> bool {
     let origins: Vec<_> = headers.get_all("origin").iter().collect();
     if !origins.is_empty() {
         let own = |origin: &str| {
-            let authority =
-                origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+            let authority = origin
+                .strip_prefix("http://")
+                .or_else(|| origin.strip_prefix("https://"));
             authority.is_some_and(|authority| authority.eq_ignore_ascii_case(host))
         };
         return !origins.iter().all(|origin| origin.to_str().is_ok_and(own));
@@ -94,15 +97,37 @@ mod tests {
     fn addresses_localhost_and_allowed_names_are_answered() {
         let allowed = ["node.example".to_owned()];
         for host in [
-            "127.0.0.1", "127.0.0.1:4180", "[::1]:4180", "[::1]", "localhost", "LOCALHOST:80", "localhost.",
-            "192.0.2.7:4180", "node.example:443", "Node.Example",
+            "127.0.0.1",
+            "127.0.0.1:4180",
+            "[::1]:4180",
+            "[::1]",
+            "localhost",
+            "LOCALHOST:80",
+            "localhost.",
+            "192.0.2.7:4180",
+            "node.example:443",
+            "Node.Example",
         ] {
             assert_eq!(check_host(&headers(&[("host", host)]), &allowed), Ok(host));
         }
-        for host in ["evil.example:4180", "localhost.evil.example", "127.0.0.1.evil.example", "notnode.example"] {
-            assert_eq!(check_host(&headers(&[("host", host)]), &allowed), Err(Foreign::Host), "{host}");
+        for host in [
+            "evil.example:4180",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example",
+            "notnode.example",
+        ] {
+            assert_eq!(
+                check_host(&headers(&[("host", host)]), &allowed),
+                Err(Foreign::Host),
+                "{host}"
+            );
         }
-        for bad in [&[][..], &[("host", "")], &[("host", "[::1")], &[("host", "a"), ("host", "127.0.0.1")]] {
+        for bad in [
+            &[][..],
+            &[("host", "")],
+            &[("host", "[::1")],
+            &[("host", "a"), ("host", "127.0.0.1")],
+        ] {
             assert_eq!(check_host(&headers(bad), &allowed), Err(Foreign::NoHost));
         }
     }
@@ -127,7 +152,10 @@ mod tests {
             &[("origin", "http://evil.example")],
             &[("origin", "http://127.0.0.1:4181")],
             &[("origin", "http://127.0.0.1:4180.evil.example")],
-            &[("origin", "http://127.0.0.1:4180"), ("origin", "http://evil.example")],
+            &[
+                ("origin", "http://127.0.0.1:4180"),
+                ("origin", "http://evil.example"),
+            ],
             &[("origin", "file://")],
             &[("sec-fetch-site", "cross-site")],
             &[("sec-fetch-site", "same-site")],
@@ -136,7 +164,10 @@ mod tests {
                 assert_eq!(check(method, bad), Err(Foreign::Origin), "{bad:?}");
             }
             assert_eq!(check(Method::GET, bad), Ok(()));
-            assert!(crosses_sites(&headers(bad), host), "it reads as nobody in particular");
+            assert!(
+                crosses_sites(&headers(bad), host),
+                "it reads as nobody in particular"
+            );
         }
     }
 }

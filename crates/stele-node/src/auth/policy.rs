@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use cedar_policy::{
-    Authorizer, Context, Decision, Entities, EntityId, EntityTypeName, EntityUid, PolicyId, PolicySet,
-    Request, RestrictedExpression, Schema, ValidationMode, Validator,
+    Authorizer, Context, Decision, Entities, EntityId, EntityTypeName, EntityUid, PolicyId,
+    PolicySet, Request, RestrictedExpression, Schema, ValidationMode, Validator,
 };
 use stele_core::id::PartyId;
 
@@ -166,8 +166,14 @@ struct Types {
 
 impl fmt::Debug for Policies {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ids: Vec<_> = self.policies.policies().map(|policy| policy.id().to_string()).collect();
-        f.debug_struct("Policies").field("ids", &ids).finish_non_exhaustive()
+        let ids: Vec<_> = self
+            .policies
+            .policies()
+            .map(|policy| policy.id().to_string())
+            .collect();
+        f.debug_struct("Policies")
+            .field("ids", &ids)
+            .finish_non_exhaustive()
     }
 }
 
@@ -182,7 +188,10 @@ impl Policies {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 Self::parse(DEFAULT_POLICIES)
             }
-            Err(source) => Err(PolicyError::Io { path: file.to_owned(), source }),
+            Err(source) => Err(PolicyError::Io {
+                path: file.to_owned(),
+                source,
+            }),
         }
     }
 
@@ -199,10 +208,14 @@ impl Policies {
             let id = policy.annotation("id").filter(|id| !id.is_empty());
             let id = id.ok_or_else(|| PolicyError::Id(policy.to_string()))?;
             let named = policy.new_id(PolicyId::new(id));
-            policies.add(named).map_err(|_| PolicyError::Id(id.to_owned()))?;
+            policies
+                .add(named)
+                .map_err(|_| PolicyError::Id(id.to_owned()))?;
         }
         if parsed.templates().next().is_some() {
-            return Err(PolicyError::Schema("templates are not used here".to_owned()));
+            return Err(PolicyError::Schema(
+                "templates are not used here".to_owned(),
+            ));
         }
         let validated = Validator::new(schema.clone()).validate(&policies, ValidationMode::Strict);
         if let Some(error) = validated.validation_errors().next() {
@@ -216,7 +229,10 @@ impl Policies {
             authorizer: Authorizer::new(),
             policies,
             entities,
-            actions: Action::ALL.iter().map(|action| (*action, uid("Action", action.name()))).collect(),
+            actions: Action::ALL
+                .iter()
+                .map(|action| (*action, uid("Action", action.name())))
+                .collect(),
             types: Types {
                 anonymous: uid("Anonymous", "anonymous"),
                 token: uid("Operator", "token"),
@@ -244,9 +260,10 @@ impl Policies {
             Caller::Anonymous => self.types.anonymous.clone(),
             Caller::Operator(OperatorBy::Token) => self.types.token.clone(),
             Caller::Operator(OperatorBy::Loopback) => self.types.loopback.clone(),
-            Caller::Party(party) => {
-                EntityUid::from_type_name_and_id(self.types.party.clone(), EntityId::new(party.did()))
-            }
+            Caller::Party(party) => EntityUid::from_type_name_and_id(
+                self.types.party.clone(),
+                EntityId::new(party.did()),
+            ),
         };
         let (kind, id) = match resource {
             Resource::Endpoint(id) => (&self.types.endpoint, id),
@@ -254,20 +271,38 @@ impl Policies {
             Resource::Key(id) => (&self.types.key, id),
         };
         let target = EntityUid::from_type_name_and_id(kind.clone(), EntityId::new(id));
-        let context = [("loopback".to_owned(), RestrictedExpression::new_bool(loopback))];
+        let context = [(
+            "loopback".to_owned(),
+            RestrictedExpression::new_bool(loopback),
+        )];
         let context = Context::from_pairs(context).expect("one key, once");
-        let request = Request::new(principal, self.actions[&action].clone(), target, context, None)
-            .expect("without a schema every request is well-formed");
-        let response = self.authorizer.is_authorized(&request, &self.policies, &self.entities);
+        let request = Request::new(
+            principal,
+            self.actions[&action].clone(),
+            target,
+            context,
+            None,
+        )
+        .expect("without a schema every request is well-formed");
+        let response = self
+            .authorizer
+            .is_authorized(&request, &self.policies, &self.entities);
         if response.decision() == Decision::Allow {
             return Ok(());
         }
-        let mut rules: Vec<_> = response.diagnostics().reason().map(ToString::to_string).collect();
+        let mut rules: Vec<_> = response
+            .diagnostics()
+            .reason()
+            .map(ToString::to_string)
+            .collect();
         rules.sort_unstable();
         let what = action.name();
         if rules.is_empty() {
             let detail = format!("No policy permits {caller} to {what} here.");
-            return Err(Denied { rule: NOT_PERMITTED.to_owned(), detail });
+            return Err(Denied {
+                rule: NOT_PERMITTED.to_owned(),
+                detail,
+            });
         }
         let rule = rules.join(", ");
         let detail = format!("The policy `{rule}` forbids {caller} to {what} here.");
@@ -305,7 +340,9 @@ pub fn action_of(method: &str, template: &str) -> Option<Action> {
         // Subscriptions would make the node call other machines.
         path if path.starts_with("/epcis/") && posting => Action::CaptureEvents,
         path if path.starts_with("/epcis/") && method == "DELETE" => Action::CaptureEvents,
-        path if path.starts_with("/epcis/") && (reading || method == "OPTIONS") => Action::QueryEvents,
+        path if path.starts_with("/epcis/") && (reading || method == "OPTIONS") => {
+            Action::QueryEvents
+        }
         "/epcis" if reading || method == "OPTIONS" => Action::QueryEvents,
         path if path.ends_with("/receipt") && reading => Action::Prove,
         "/health" | "/ready" | "/openapi.json" if reading => Action::Read,
@@ -346,14 +383,25 @@ mod tests {
         let policies = Policies::parse(DEFAULT_POLICIES).unwrap();
         for caller in CALLERS {
             let key = Resource::Key("network");
-            let denied = policies.judge(&caller, Action::SignWithNodeKey, key, true).unwrap_err();
+            let denied = policies
+                .judge(&caller, Action::SignWithNodeKey, key, true)
+                .unwrap_err();
             assert_eq!(denied.rule, "network-key-signs-blocks-only");
         }
         let key = Resource::Key("operator");
-        assert!(policies.judge(&CALLERS[1], Action::SignWithNodeKey, key, false).is_ok());
-        let denied = policies.judge(&CALLERS[0], Action::SignWithNodeKey, key, false).unwrap_err();
+        assert!(
+            policies
+                .judge(&CALLERS[1], Action::SignWithNodeKey, key, false)
+                .is_ok()
+        );
+        let denied = policies
+            .judge(&CALLERS[0], Action::SignWithNodeKey, key, false)
+            .unwrap_err();
         assert_eq!(denied.rule, NOT_PERMITTED);
-        assert_eq!(denied.detail, "No policy permits an anonymous caller to sign-with-node-key here.");
+        assert_eq!(
+            denied.detail,
+            "No policy permits an anonymous caller to sign-with-node-key here."
+        );
     }
 
     #[test]
@@ -368,11 +416,36 @@ mod tests {
         std::fs::write(&file, text).unwrap();
         let policies = Policies::load(&file).unwrap();
         let trace = Resource::Register("trace");
-        assert!(policies.judge(&CALLERS[3], Action::Submit, trace, false).is_ok());
-        assert!(policies.judge(&CALLERS[3], Action::Submit, Resource::Register("identity"), false).is_err());
-        assert!(policies.judge(&CALLERS[0], Action::Submit, trace, false).is_err());
-        assert!(policies.judge(&CALLERS[0], Action::Read, trace, true).is_ok());
-        assert!(policies.judge(&CALLERS[1], Action::Read, trace, false).is_err());
+        assert!(
+            policies
+                .judge(&CALLERS[3], Action::Submit, trace, false)
+                .is_ok()
+        );
+        assert!(
+            policies
+                .judge(
+                    &CALLERS[3],
+                    Action::Submit,
+                    Resource::Register("identity"),
+                    false
+                )
+                .is_err()
+        );
+        assert!(
+            policies
+                .judge(&CALLERS[0], Action::Submit, trace, false)
+                .is_err()
+        );
+        assert!(
+            policies
+                .judge(&CALLERS[0], Action::Read, trace, true)
+                .is_ok()
+        );
+        assert!(
+            policies
+                .judge(&CALLERS[1], Action::Read, trace, false)
+                .is_err()
+        );
         assert!(Policies::load(&dir.path().join("absent")).is_ok());
     }
 
@@ -381,17 +454,32 @@ mod tests {
         for (text, wanted) in [
             ("permit (principal, action, resource)", "Syntax"),
             ("permit (principal, action, resource);", "Id"),
-            ("@id(\"a\") permit (principal, action == Action::\"raed\", resource);", "Schema"),
-            ("@id(\"a\") permit (principal is Admin, action, resource);", "Schema"),
-            ("@id(\"a\") permit (principal, action, resource) when { context.role == 1 };", "Schema"),
-            ("@id(\"a\") permit (principal == ?principal, action, resource);", "Schema"),
+            (
+                "@id(\"a\") permit (principal, action == Action::\"raed\", resource);",
+                "Schema",
+            ),
+            (
+                "@id(\"a\") permit (principal is Admin, action, resource);",
+                "Schema",
+            ),
+            (
+                "@id(\"a\") permit (principal, action, resource) when { context.role == 1 };",
+                "Schema",
+            ),
+            (
+                "@id(\"a\") permit (principal == ?principal, action, resource);",
+                "Schema",
+            ),
             (
                 "@id(\"a\") permit (principal, action, resource); @id(\"a\") forbid (principal, action, resource);",
                 "Id",
             ),
         ] {
             let error = Policies::parse(text).unwrap_err();
-            assert!(format!("{error:?}").starts_with(wanted), "{text}: {error:?}");
+            assert!(
+                format!("{error:?}").starts_with(wanted),
+                "{text}: {error:?}"
+            );
         }
     }
 
@@ -402,7 +490,10 @@ mod tests {
         assert_eq!(action_of("POST", "/v1/entries"), Some(Action::Submit));
         assert_eq!(action_of("DELETE", "/v1/entries"), None);
         assert_eq!(action_of("POST", "/v1/anything"), None);
-        assert_eq!(action_of("GET", "/v1/state/{register}/{key}/receipt"), Some(Action::Prove));
+        assert_eq!(
+            action_of("GET", "/v1/state/{register}/{key}/receipt"),
+            Some(Action::Prove)
+        );
         assert_eq!(action_of("GET", "/other"), None);
     }
 }

@@ -57,7 +57,10 @@ pub struct QuotaSettings {
 
 impl Default for QuotaSettings {
     fn default() -> Self {
-        Self { remote: Rates::REMOTE, operator: Rates::OPERATOR }
+        Self {
+            remote: Rates::REMOTE,
+            operator: Rates::OPERATOR,
+        }
     }
 }
 
@@ -120,15 +123,32 @@ impl Quotas {
     ///
     /// # Errors
     /// [`OverQuota`].
-    pub fn take(&self, key: QuotaKey, rates: &Rates, cost: Cost, now: Instant) -> Result<(), OverQuota> {
-        let refill = [rates.requests_per_second, rates.entries_per_second, rates.bytes_per_second];
-        let cost = [f64::from(cost.requests), f64::from(cost.entries), cost.bytes as f64];
+    pub fn take(
+        &self,
+        key: QuotaKey,
+        rates: &Rates,
+        cost: Cost,
+        now: Instant,
+    ) -> Result<(), OverQuota> {
+        let refill = [
+            rates.requests_per_second,
+            rates.entries_per_second,
+            rates.bytes_per_second,
+        ];
+        let cost = [
+            f64::from(cost.requests),
+            f64::from(cost.entries),
+            cost.bytes as f64,
+        ];
         let mut callers = self.callers.lock();
         if callers.len() >= CALLERS_MAX && !callers.contains_key(&key) {
             make_room(&mut callers, rates, now);
         }
         let full = refill.map(|rate| rate * rates.burst_seconds);
-        let buckets = callers.entry(key).or_insert(Buckets { left: full, at: now });
+        let buckets = callers.entry(key).or_insert(Buckets {
+            left: full,
+            at: now,
+        });
         let passed = now.saturating_duration_since(buckets.at).as_secs_f64();
         buckets.at = now;
         for at in 0..3 {
@@ -143,8 +163,8 @@ impl Quotas {
                 return Err(OverQuota { what, retry_after });
             }
         }
-        for at in 0..3 {
-            buckets.left[at] -= cost[at];
+        for (left, cost) in buckets.left.iter_mut().zip(cost) {
+            *left -= cost;
         }
         Ok(())
     }
@@ -173,7 +193,11 @@ mod tests {
         bytes_per_second: 100.0,
         burst_seconds: 2.0,
     };
-    const ONE: Cost = Cost { requests: 1, entries: 0, bytes: 0 };
+    const ONE: Cost = Cost {
+        requests: 1,
+        entries: 0,
+        bytes: 0,
+    };
 
     fn address(n: u32) -> QuotaKey {
         QuotaKey::of_address(IpAddr::V4(n.into()))
@@ -186,8 +210,15 @@ mod tests {
             assert_eq!(quotas.take(address(1), &RATES, ONE, start), Ok(()));
         }
         let refused = quotas.take(address(1), &RATES, ONE, start).unwrap_err();
-        assert_eq!((refused.what, refused.retry_after), ("requests", Duration::from_millis(100)));
-        assert_eq!(quotas.take(address(2), &RATES, ONE, start), Ok(()), "others are not touched");
+        assert_eq!(
+            (refused.what, refused.retry_after),
+            ("requests", Duration::from_millis(100))
+        );
+        assert_eq!(
+            quotas.take(address(2), &RATES, ONE, start),
+            Ok(()),
+            "others are not touched"
+        );
         let later = start + Duration::from_millis(150);
         assert_eq!(quotas.take(address(1), &RATES, ONE, later), Ok(()));
         assert!(quotas.take(address(1), &RATES, ONE, later).is_err());
@@ -196,12 +227,22 @@ mod tests {
     #[test]
     fn a_refused_request_costs_nothing() {
         let (quotas, start) = (Quotas::default(), Instant::now());
-        let entry = Cost { requests: 1, entries: 1, bytes: 10 };
+        let entry = Cost {
+            requests: 1,
+            entries: 1,
+            bytes: 10,
+        };
         for _ in 0..4 {
             quotas.take(address(1), &RATES, entry, start).unwrap();
         }
         for _ in 0..100 {
-            assert_eq!(quotas.take(address(1), &RATES, entry, start).unwrap_err().what, "entries");
+            assert_eq!(
+                quotas
+                    .take(address(1), &RATES, entry, start)
+                    .unwrap_err()
+                    .what,
+                "entries"
+            );
         }
         for _ in 0..16 {
             assert_eq!(quotas.take(address(1), &RATES, ONE, start), Ok(()));
@@ -211,11 +252,20 @@ mod tests {
     #[test]
     fn a_large_body_leaves_a_debt() {
         let (quotas, start) = (Quotas::default(), Instant::now());
-        let large = Cost { bytes: 1_000, ..ONE };
+        let large = Cost {
+            bytes: 1_000,
+            ..ONE
+        };
         assert_eq!(quotas.take(address(1), &RATES, large, start), Ok(()));
         let small = Cost { bytes: 1, ..ONE };
         let later = start + Duration::from_secs(7);
-        assert_eq!(quotas.take(address(1), &RATES, small, later).unwrap_err().what, "bytes");
+        assert_eq!(
+            quotas
+                .take(address(1), &RATES, small, later)
+                .unwrap_err()
+                .what,
+            "bytes"
+        );
         let later = start + Duration::from_secs(9);
         assert_eq!(quotas.take(address(1), &RATES, small, later), Ok(()));
     }

@@ -56,9 +56,23 @@ fn rejected(code: &str, detail: impl Into<String>, hint: &str) -> Problem {
         (status = 303, description = "Registration is running; its receipt will be at Location"),
         (status = "default", body = Vec<u8>, content_type = "application/concise-problem-details+cbor"),
     ))]
-pub async fn submit(State(app): State<SharedApp>, headers: HeaderMap, body: Bytes) -> Answer<Response> {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    if kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase() != COSE {
+pub async fn submit(
+    State(app): State<SharedApp>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Answer<Response> {
+    let kind = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok())
+        .unwrap_or_default();
+    if kind
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase()
+        != COSE
+    {
         return Err(Problem::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "scrapi.bad-media-type",
@@ -69,14 +83,29 @@ pub async fn submit(State(app): State<SharedApp>, headers: HeaderMap, body: Byte
     let statement = Statement::parse(&body).map_err(|error| bad_statement(&error))?;
     let (id, submitted) = if statement.is_stele_entry() {
         let entry = Entry::decode(body.to_vec()).map_err(|error| {
-            rejected(error.code(), format!("{error}."), "docs/format.md section 3 describes entries.")
+            rejected(
+                error.code(),
+                format!("{error}."),
+                "docs/format.md section 3 describes entries.",
+            )
         })?;
-        (entry.id().to_string(), app.submit(entry.into_bytes(), true).await.map_err(Problem::from))
+        (
+            entry.id().to_string(),
+            app.submit(entry.into_bytes(), true)
+                .await
+                .map_err(Problem::from),
+        )
     } else {
         let hash = statement.hash();
         check_signature(&app, &statement)?;
         if let Some(index) = registered(&app, &hash).await? {
-            return receipt(&app, index, &headers, &hash.to_string(), StatusCode::CREATED);
+            return receipt(
+                &app,
+                index,
+                &headers,
+                &hash.to_string(),
+                StatusCode::CREATED,
+            );
         }
         (hash.to_string(), register_hash(&app, &statement).await)
     };
@@ -92,7 +121,12 @@ pub async fn submit(State(app): State<SharedApp>, headers: HeaderMap, body: Byte
 }
 
 /// A refused registration; when another request registered the same statement a moment before, its receipt answers both.
-async fn outrun(app: &SharedApp, done: &Finalised, headers: &HeaderMap, id: &str) -> Answer<Response> {
+async fn outrun(
+    app: &SharedApp,
+    done: &Finalised,
+    headers: &HeaderMap,
+    id: &str,
+) -> Answer<Response> {
     let refusal = done.refusal.as_ref().expect("the caller has looked");
     if refusal.code == register::refusals::REGISTERED.code
         && let Ok(hash) = id.parse()
@@ -100,7 +134,11 @@ async fn outrun(app: &SharedApp, done: &Finalised, headers: &HeaderMap, id: &str
     {
         return receipt(app, index, headers, id, StatusCode::CREATED);
     }
-    Err(rejected(&refusal.code, refusal.sentence.clone(), &refusal.hint))
+    Err(rejected(
+        &refusal.code,
+        refusal.sentence.clone(),
+        &refusal.hint,
+    ))
 }
 
 fn running(id: &str) -> Response {
@@ -126,14 +164,18 @@ fn check_signature(app: &SharedApp, statement: &Statement<'_>) -> Answer<()> {
         rejected("scrapi.unknown-issuer", problem.detail, hint)
     })?;
     let message = statement.sig_structure();
-    key.verify(statement.alg, &message, statement.signature).map_err(|error| {
-        let hint = "Sign the Sig_structure of RFC 9052 section 4.4 with the key that kid names.";
-        let mut problem = rejected("scrapi.bad-signature", format!("{error}."), hint);
-        if let SuiteError::UnknownAlgorithm { .. } | SuiteError::AlgorithmMismatch { .. } = error {
-            problem.title = "Bad Signature Algorithm".to_owned();
-        }
-        problem
-    })
+    key.verify(statement.alg, &message, statement.signature)
+        .map_err(|error| {
+            let hint =
+                "Sign the Sig_structure of RFC 9052 section 4.4 with the key that kid names.";
+            let mut problem = rejected("scrapi.bad-signature", format!("{error}."), hint);
+            if let SuiteError::UnknownAlgorithm { .. } | SuiteError::AlgorithmMismatch { .. } =
+                error
+            {
+                problem.title = "Bad Signature Algorithm".to_owned();
+            }
+            problem
+        })
 }
 
 async fn register_hash(app: &SharedApp, statement: &Statement<'_>) -> Answer<Submitted> {
@@ -142,12 +184,19 @@ async fn register_hash(app: &SharedApp, statement: &Statement<'_>) -> Answer<Sub
         "issuer_kid": statement.kid.to_string(),
     });
     let fits = |text: &&str| (1..=register::TEXT_BYTES_MAX).contains(&text.len());
-    for (name, text) in [("subject", &statement.subject), ("content_type", &statement.content_type)] {
+    for (name, text) in [
+        ("subject", &statement.subject),
+        ("content_type", &statement.content_type),
+    ] {
         if let Some(text) = text.as_deref().filter(fits) {
             body[name] = json!(text);
         }
     }
-    let command = CommandRequest { register: None, name: "statement.register".to_owned(), body };
+    let command = CommandRequest {
+        register: None,
+        name: "statement.register".to_owned(),
+        body,
+    };
     let request = CommandsRequest {
         key: OPERATOR_KEY.to_owned(),
         cosigners: Vec::new(),
@@ -171,7 +220,10 @@ async fn registered(app: &SharedApp, hash: &Hash) -> Answer<Option<LogIndex>> {
     let party = party.unwrap_or_else(|| PartyId::of_first_key(&operator.kid()));
     match register::record(view, &party, hash.as_bytes()).map_err(failed)? {
         None => Ok(None),
-        Some(record) => app.find_entry(record.entry).await.map_err(|error| Problem::internal(&error)),
+        Some(record) => app
+            .find_entry(record.entry)
+            .await
+            .map_err(|error| Problem::internal(&error)),
     }
 }
 
@@ -189,7 +241,11 @@ pub async fn resolve(
 ) -> Answer<Response> {
     let Ok(hash) = id.parse::<Hash>() else {
         let hint = "A locator is the 64 hexadecimal digits of an entry's id or a statement's hash.";
-        let mut problem = rejected("scrapi.invalid-locator", "The locator is not in a valid form.", hint);
+        let mut problem = rejected(
+            "scrapi.invalid-locator",
+            "The locator is not in a valid form.",
+            hint,
+        );
         problem.title = "Invalid locator".to_owned();
         return Err(problem);
     };
@@ -221,18 +277,34 @@ fn receipt(
     let logged = app.ledger.entry(index).map_err(internal)?;
     if let Outcome::Refused { code, .. } = &logged.record.outcome {
         let hint = "GET /v1/entries/{id}/receipt proves the refusal.";
-        return Err(rejected(code, format!("The entry was refused by the rule {code}."), hint));
+        return Err(rejected(
+            code,
+            format!("The entry was refused by the rule {code}."),
+            hint,
+        ));
     }
-    let receipt = app.ledger.entry_receipt(index, true).map_err(internal)?.encode();
+    let receipt = app
+        .ledger
+        .entry_receipt(index, true)
+        .map_err(internal)?
+        .encode();
     let wants_all = headers.get_all(header::ACCEPT).iter().any(|accept| {
-        accept.to_str().is_ok_and(|accept| accept.contains(STELE_RECEIPT))
+        accept
+            .to_str()
+            .is_ok_and(|accept| accept.contains(STELE_RECEIPT))
     });
     let (kind, bytes) = if wants_all {
         (STELE_RECEIPT, receipt)
     } else {
-        (COSE, cose_receipt(&receipt).map_err(|error| Problem::internal(&error))?)
+        (
+            COSE,
+            cose_receipt(&receipt).map_err(|error| Problem::internal(&error))?,
+        )
     };
-    let headers = [(header::CONTENT_TYPE, kind.to_owned()), (header::LOCATION, format!("/entries/{id}"))];
+    let headers = [
+        (header::CONTENT_TYPE, kind.to_owned()),
+        (header::LOCATION, format!("/entries/{id}")),
+    ];
     Ok((status, headers, bytes).into_response())
 }
 
@@ -259,7 +331,11 @@ fn network_key(app: &SharedApp) -> Value {
 #[utoipa::path(get, path = "/.well-known/scitt-keys", tag = "scitt",
     responses((status = 200, body = Vec<u8>, content_type = "application/cbor")))]
 pub async fn keys(State(app): State<SharedApp>) -> Response {
-    ([(header::CONTENT_TYPE, CBOR)], Value::Array(vec![network_key(&app)]).encode()).into_response()
+    (
+        [(header::CONTENT_TYPE, CBOR)],
+        Value::Array(vec![network_key(&app)]).encode(),
+    )
+        .into_response()
 }
 
 /// One key by the `kid` in a receipt: base64url without padding, or hexadecimal.
@@ -292,7 +368,9 @@ fn read_kid(text: &str) -> Option<KeyId> {
 /// A problem document in CBOR (RFC 9290): title -1, detail -2, response code -4.
 pub async fn concise_problem(response: Response) -> Response {
     let (mut parts, body) = response.into_parts();
-    let body = axum::body::to_bytes(body, 64 << 10).await.unwrap_or_default();
+    let body = axum::body::to_bytes(body, 64 << 10)
+        .await
+        .unwrap_or_default();
     let problem: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
     let text = |name: &str| problem[name].as_str().unwrap_or_default();
     let detail = [text("detail"), text("hint")].join(" ");

@@ -27,10 +27,14 @@ pub enum StatementError {
     #[error("the protected header has no alg (1)")]
     NoAlgorithm,
     /// The key is given by certificate only.
-    #[error("the statement names its key by an X.509 certificate (x5chain or x5t), which is not supported")]
+    #[error(
+        "the statement names its key by an X.509 certificate (x5chain or x5t), which is not supported"
+    )]
     X509,
     /// There is no `kid`, or it is none of ours.
-    #[error("the protected header has no kid (4) of 32 bytes, the COSE Key thumbprint of the issuer's key (RFC 9679)")]
+    #[error(
+        "the protected header has no kid (4) of 32 bytes, the COSE Key thumbprint of the issuer's key (RFC 9679)"
+    )]
     NoKid,
     /// A header parameter is critical and unknown.
     #[error("the header parameter {0} is marked critical (crit) and not understood here")]
@@ -63,8 +67,12 @@ impl StatementError {
     /// The next step.
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::Malformed(_) => "Send a tagged or untagged COSE_Sign1 (RFC 9052 section 4.2), at most 1 MiB.",
-            Self::NoPayload => "Attach the payload; for a large artifact sign its hash (COSE Hash Envelope).",
+            Self::Malformed(_) => {
+                "Send a tagged or untagged COSE_Sign1 (RFC 9052 section 4.2), at most 1 MiB."
+            }
+            Self::NoPayload => {
+                "Attach the payload; for a large artifact sign its hash (COSE Hash Envelope)."
+            }
             Self::NoAlgorithm => "Name the algorithm in the protected header.",
             Self::X509 | Self::NoKid => {
                 "Register the issuer's key as a party's key, and set kid to its thumbprint."
@@ -141,7 +149,11 @@ impl<'a> Statement<'a> {
     /// The bytes that the signature covers (RFC 9052 section 4.4, empty external data).
     pub fn sig_structure(&self) -> Vec<u8> {
         let mut out = Encoder::with_capacity(self.protected.len() + self.payload.len() + 32);
-        out.array(4).text("Signature1").bytes(self.protected).bytes(b"").bytes(self.payload);
+        out.array(4)
+            .text("Signature1")
+            .bytes(self.protected)
+            .bytes(b"")
+            .bytes(self.payload);
         out.into_vec()
     }
 
@@ -151,7 +163,10 @@ impl<'a> Statement<'a> {
     }
 
     fn read_protected(&mut self) -> Result<(), StatementError> {
-        let mut reader = Reader { bytes: self.protected, at: 0 };
+        let mut reader = Reader {
+            bytes: self.protected,
+            at: 0,
+        };
         let (major, count) = reader.head()?;
         if major != 5 {
             return Err(StatementError::Malformed("its protected header is no map"));
@@ -161,22 +176,29 @@ impl<'a> Statement<'a> {
             let label = reader.label()?;
             let at = reader.at;
             reader.skip(1)?;
-            let mut value = Reader { bytes: self.protected, at };
+            let mut value = Reader {
+                bytes: self.protected,
+                at,
+            };
             match label {
                 Some(1) => alg = value.integer(),
                 Some(2) => critical = value.unknown_critical()?,
                 Some(3) => self.content_type = value.text_or_number(),
                 Some(4) => kid = value.byte_string().ok(),
                 // The preimage's type says more than the hash's (COSE Hash Envelope).
-                Some(259) => self.content_type = value.text_or_number().or(self.content_type.take()),
+                Some(259) => {
+                    self.content_type = value.text_or_number().or(self.content_type.take())
+                }
                 Some(15) => self.subject = value.claim(2)?,
-                Some(33 | 34 | 35) => x509 = true,
+                Some(33..=35) => x509 = true,
                 Some(LABEL_ENTRY) => self.stele_entry = true,
                 _ => {}
             }
         }
         if reader.at != self.protected.len() {
-            return Err(StatementError::Malformed("bytes follow its protected header"));
+            return Err(StatementError::Malformed(
+                "bytes follow its protected header",
+            ));
         }
         if self.stele_entry {
             return Ok(());
@@ -209,7 +231,9 @@ impl<'a> Reader<'a> {
     fn head(&mut self) -> Result<(u8, u64), StatementError> {
         match self.raw_head()? {
             (major, Some(argument)) => Ok((major, argument)),
-            (_, None) => Err(StatementError::Malformed("it has an indefinite length where it matters")),
+            (_, None) => Err(StatementError::Malformed(
+                "it has an indefinite length where it matters",
+            )),
         }
     }
 
@@ -224,7 +248,11 @@ impl<'a> Reader<'a> {
                 let length = 1usize << (info - 24);
                 let bytes = self.bytes.get(self.at..self.at + length).ok_or(cut)?;
                 self.at += length;
-                Some(bytes.iter().fold(0, |value, byte| (value << 8) | u64::from(*byte)))
+                Some(
+                    bytes
+                        .iter()
+                        .fold(0, |value, byte| (value << 8) | u64::from(*byte)),
+                )
             }
             31 => None,
             _ => return Err(StatementError::Malformed("it has a reserved length")),
@@ -233,7 +261,9 @@ impl<'a> Reader<'a> {
     }
 
     fn take(&mut self, length: u64) -> Result<Range<usize>, StatementError> {
-        let end = usize::try_from(length).ok().and_then(|length| self.at.checked_add(length));
+        let end = usize::try_from(length)
+            .ok()
+            .and_then(|length| self.at.checked_add(length));
         let end = end.filter(|end| *end <= self.bytes.len());
         let end = end.ok_or(StatementError::Malformed("it is cut off"))?;
         let start = std::mem::replace(&mut self.at, end);
@@ -296,7 +326,9 @@ impl<'a> Reader<'a> {
         match self.peek_major() {
             Some(0 | 1) => Ok(self.integer()),
             Some(3) => self.skip(DEPTH_MAX).map(|()| None),
-            _ => Err(StatementError::Malformed("a header label is neither integer nor text")),
+            _ => Err(StatementError::Malformed(
+                "a header label is neither integer nor text",
+            )),
         }
     }
 
@@ -304,7 +336,9 @@ impl<'a> Reader<'a> {
         match self.head().ok()? {
             (3, length) => {
                 let range = self.take(length).ok()?;
-                std::str::from_utf8(&self.bytes[range]).ok().map(str::to_owned)
+                std::str::from_utf8(&self.bytes[range])
+                    .ok()
+                    .map(str::to_owned)
             }
             _ => None,
         }
@@ -313,21 +347,29 @@ impl<'a> Reader<'a> {
     /// A content type: a media type, or the number of a CoAP content format.
     fn text_or_number(&mut self) -> Option<String> {
         match self.peek_major()? {
-            0 => self.integer().map(|number| format!("coap-content-format:{number}")),
+            0 => self
+                .integer()
+                .map(|number| format!("coap-content-format:{number}")),
             _ => self.text(),
         }
     }
 
     /// A text among the CWT claims, by its key.
     fn claim(&mut self, wanted: i64) -> Result<Option<String>, StatementError> {
-        let (5, count) = self.head()? else { return Ok(None) };
+        let (5, count) = self.head()? else {
+            return Ok(None);
+        };
         let mut found = None;
         for _ in 0..count {
             let label = self.label()?;
             let at = self.at;
             self.skip(2)?;
             if label == Some(wanted) {
-                found = Reader { bytes: self.bytes, at }.text();
+                found = Reader {
+                    bytes: self.bytes,
+                    at,
+                }
+                .text();
             }
         }
         Ok(found)
@@ -343,7 +385,13 @@ impl<'a> Reader<'a> {
             match self.label()? {
                 Some(1..=4 | 15 | 16) => {}
                 Some(other) => return Ok(Some(other.to_string())),
-                None => return Ok(Reader { bytes: self.bytes, at }.text()),
+                None => {
+                    return Ok(Reader {
+                        bytes: self.bytes,
+                        at,
+                    }
+                    .text());
+                }
             }
         }
         Ok(None)
@@ -358,8 +406,19 @@ mod tests {
 
     fn header(kid: &[u8]) -> Encoder {
         let mut out = Encoder::new();
-        out.map(4).int(1).int(-19).int(3).text("application/json").int(4).bytes(kid);
-        out.int(15).map(2).int(1).text("issuer.example").int(2).text("pump 7");
+        out.map(4)
+            .int(1)
+            .int(-19)
+            .int(3)
+            .text("application/json")
+            .int(4)
+            .bytes(kid);
+        out.int(15)
+            .map(2)
+            .int(1)
+            .text("issuer.example")
+            .int(2)
+            .text("pump 7");
         out
     }
 
@@ -379,13 +438,18 @@ mod tests {
         let protected = header(&[7; 32]).into_vec();
         let tagged = sign1(&protected, &[0xa0], Some(b"payload"));
         let statement = Statement::parse(&tagged).unwrap();
-        assert_eq!((statement.alg, statement.kid), (-19, KeyId::from_bytes([7; 32])));
+        assert_eq!(
+            (statement.alg, statement.kid),
+            (-19, KeyId::from_bytes([7; 32]))
+        );
         assert_eq!(statement.subject.as_deref(), Some("pump 7"));
         assert_eq!(statement.content_type.as_deref(), Some("application/json"));
         assert!(!statement.is_stele_entry());
         // Without tag, with a receipt added, in indefinite length and with a float: the same statement.
         let untagged = &tagged[1..];
-        let odd = [0xbf, 0x19, 0x01, 0x8a, 0x81, 0x41, 0x00, 0x01, 0xfb, 0, 0, 0, 0, 0, 0, 0, 0, 0xff];
+        let odd = [
+            0xbf, 0x19, 0x01, 0x8a, 0x81, 0x41, 0x00, 0x01, 0xfb, 0, 0, 0, 0, 0, 0, 0, 0, 0xff,
+        ];
         let with_receipt = sign1(&protected, &odd, Some(b"payload"));
         for same in [untagged, &with_receipt] {
             assert_eq!(Statement::parse(same).unwrap().hash(), statement.hash());
@@ -399,24 +463,54 @@ mod tests {
         let good = header(&[7; 32]).into_vec();
         let code = |bytes: &[u8]| Statement::parse(bytes).unwrap_err().code();
         assert_eq!(code(&sign1(&good, &[0xa0], None)), "scrapi.payload-missing");
-        assert_eq!(code(&sign1(&header(b"urn:kid").into_vec(), &[0xa0], Some(b""))), "scrapi.no-kid");
+        assert_eq!(
+            code(&sign1(&header(b"urn:kid").into_vec(), &[0xa0], Some(b""))),
+            "scrapi.no-kid"
+        );
         let protected = |write: &dyn Fn(&mut Encoder)| {
             let mut out = Encoder::new();
             write(&mut out);
             sign1(out.as_slice(), &[0xa0], Some(b"p"))
         };
-        assert_eq!(code(&protected(&|out| { out.map(0); })), "scrapi.no-algorithm");
-        let x509 = protected(&|out| { out.map(2).int(1).int(-7).int(33).bytes(b"cert"); });
+        assert_eq!(
+            code(&protected(&|out| {
+                out.map(0);
+            })),
+            "scrapi.no-algorithm"
+        );
+        let x509 = protected(&|out| {
+            out.map(2).int(1).int(-7).int(33).bytes(b"cert");
+        });
         assert_eq!(code(&x509), "scrapi.x509-unsupported");
         let critical = protected(&|out| {
-            out.map(3).int(1).int(-7).int(2).array(2).int(15).int(99).int(4).bytes(&[7; 32]);
+            out.map(3)
+                .int(1)
+                .int(-7)
+                .int(2)
+                .array(2)
+                .int(15)
+                .int(99)
+                .int(4)
+                .bytes(&[7; 32]);
         });
         assert_eq!(code(&critical), "scrapi.critical");
         let known = protected(&|out| {
-            out.map(3).int(1).int(-7).int(2).array(1).int(15).int(4).bytes(&[7; 32]);
+            out.map(3)
+                .int(1)
+                .int(-7)
+                .int(2)
+                .array(1)
+                .int(15)
+                .int(4)
+                .bytes(&[7; 32]);
         });
         assert!(Statement::parse(&known).is_ok());
-        assert_eq!(code(&protected(&|out| { out.array(0); })), "scrapi.malformed");
+        assert_eq!(
+            code(&protected(&|out| {
+                out.array(0);
+            })),
+            "scrapi.malformed"
+        );
 
         let whole = sign1(&good, &[0xa0], Some(b"payload"));
         for end in 0..whole.len() {
@@ -425,14 +519,28 @@ mod tests {
         let mut longer = whole.clone();
         longer.push(0);
         assert_eq!(code(&longer), "scrapi.malformed");
-        assert_eq!(code(&sign1(&good, &[0x81; 40], Some(b"p"))), "scrapi.malformed");
-        assert_eq!(code(&[0xd2, 0x84, 0x40, 0xbb, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]), "scrapi.malformed");
+        assert_eq!(
+            code(&sign1(&good, &[0x81; 40], Some(b"p"))),
+            "scrapi.malformed"
+        );
+        assert_eq!(
+            code(&[
+                0xd2, 0x84, 0x40, 0xbb, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff
+            ]),
+            "scrapi.malformed"
+        );
     }
 
     #[test]
     fn an_entry_of_our_own_is_recognised() {
         let mut out = Encoder::new();
-        out.map(3).int(1).int(-19).int(4).bytes(&[7; 32]).int(LABEL_ENTRY).array(0);
+        out.map(3)
+            .int(1)
+            .int(-19)
+            .int(4)
+            .bytes(&[7; 32])
+            .int(LABEL_ENTRY)
+            .array(0);
         let bytes = sign1(out.as_slice(), &[0xa0], Some(b"p"));
         assert!(Statement::parse(&bytes).unwrap().is_stele_entry());
     }
