@@ -210,7 +210,8 @@ impl LedgerError {
     /// The next step for the person who runs the node, where there is one.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::Log(error) => error.hint(),
+            // The tree is read together with the log: where the log is damaged, no rebuilding helps.
+            Self::Log(error) | Self::Tree(TreeError::Log(error)) => error.hint(),
             Self::Tree(_) | Self::State(_) => Some(
                 "run `stele doctor --rebuild`: the log is the truth, everything else can be made from it again",
             ),
