@@ -353,3 +353,60 @@ fn a_scenario_runs_on_a_node_of_its_own_and_its_receipts_verify() {
         ]));
     }
 }
+
+#[test]
+fn a_damaged_log_is_repaired_and_served_again() {
+    let place = Place::new();
+    let up = Up::start(&place, &["--listen", "127.0.0.1:0"]);
+    for name in ["a", "b", "c", "d"] {
+        let register = [
+            "party", "register", "--key", name, "--data", "node", "--url", &up.url,
+        ];
+        done(place.run(&register));
+    }
+    assert_eq!(up.stop(libc::SIGTERM).code(), Some(0), "{}", said(&place));
+    fs::remove_file(place.path().join("ready.json")).expect("it is there");
+    let log = place.path().join("node/ledger/log");
+    let segment = fs::read_dir(&log)
+        .expect("readable")
+        .flatten()
+        .map(|entry| entry.path())
+        .find(|path| path.extension().is_some_and(|ending| ending == "seg"))
+        .expect("the log has a segment");
+    let mut bytes = fs::read(&segment).expect("readable");
+    let used = bytes
+        .iter()
+        .rposition(|byte| *byte != 0)
+        .expect("it holds something");
+    bytes[used * 2 / 3] ^= 1;
+    fs::write(&segment, bytes).expect("writable");
+
+    assert_eq!(place.run(&["doctor", "--data", "node"]).code, 1);
+    let refused = place.run(&["up", "--data", "node", "--listen", "127.0.0.1:0"]);
+    assert_eq!(refused.code, 2, "{}", refused.whole());
+    assert!(
+        refused.stderr.contains("stele doctor --repair"),
+        "{}",
+        refused.whole()
+    );
+    let repaired = done(place.run(&[
+        "doctor", "--repair", "--yes", "--data", "node", "--format", "json",
+    ]))
+    .json();
+    let kept = repaired["entries"].as_u64().expect("a number");
+    assert!((1..4).contains(&kept), "{repaired:#}");
+    assert_eq!(repaired["set_aside"].as_array().map(Vec::len), Some(1));
+    done(place.run(&["doctor", "--data", "node"]));
+    let up = Up::start(&place, &["--listen", "127.0.0.1:0"]);
+    let listed = done(place.run(&["read", "entries", "--url", &up.url]));
+    assert_eq!(
+        listed.stdout.lines().count() as u64,
+        kept,
+        "{}",
+        listed.whole()
+    );
+    done(place.run(&[
+        "party", "register", "--key", "d", "--data", "node", "--url", &up.url,
+    ]));
+    assert_eq!(up.stop(libc::SIGTERM).code(), Some(0), "{}", said(&place));
+}

@@ -3,12 +3,14 @@
 //! The keys, the descriptor and the ledger are looked at one after another, so that one fault does not hide another. Where
 //! the ledger's log is damaged, its tree and state cannot be judged: they follow from it.
 
+use std::fs;
 use std::io::{self, BufRead, IsTerminal, Write};
+use std::path::PathBuf;
 
 use serde_json::{Value as Json, json};
 use stele_ledger::doctor;
 use stele_ledger::ledger::{Ledger, LedgerError};
-use stele_ledger::log::{EntryLog, LogError, LogOptions, TreeStore, cut_damaged};
+use stele_ledger::log::{EntryLog, LogError, LogOptions, TreeError, TreeStore, cut_damaged};
 use stele_node::Home;
 use stele_registers::Registry;
 
@@ -176,13 +178,18 @@ fn in_use(error: &LedgerError) -> Failure {
 /// The fault with its hints, which name the folder where it is not the usual one.
 fn ledger_fault(error: &LedgerError, home: &Home, args: &DoctorArgs) -> Fault {
     let hint = match error {
-        LedgerError::Diverged { .. } | LedgerError::Log(_) => error.hint(),
+        LedgerError::Diverged { .. }
+        | LedgerError::Log(_)
+        | LedgerError::Tree(TreeError::Log(_)) => error.hint(),
         LedgerError::Tree(_) | LedgerError::State(_) => {
             Some("run `stele doctor --rebuild`: it follows from the log, which is whole")
         }
         _ => Some("restore the file from a backup"),
     };
     let mut fault = Fault::of(Failure::of(Exit::No, error, hint));
+    if let LedgerError::Tree(_) = error {
+        fault.what = format!("{}: {}", home.ledger().join("tree").display(), fault.what);
+    }
     if args.home.data.is_some() {
         let here = format!("`stele doctor --data {}", home.dir().display());
         fault
@@ -214,7 +221,25 @@ fn rebuild(home: &Home, args: &DoctorArgs, printer: &Printer) -> Outcome {
     Ok(Exit::Done)
 }
 
+/// Tree and state from the log. The read model goes: the node fills it again from the log at its next start.
 fn make_anew(home: &Home, printer: &Printer) -> Result<u64, LedgerError> {
+    let index = home.index();
+    for ending in ["", "-wal", "-shm"] {
+        let mut path = index.clone().into_os_string();
+        path.push(ending);
+        let path = PathBuf::from(path);
+        match fs::remove_file(&path) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                let action = "remove";
+                return Err(LedgerError::Io {
+                    action,
+                    path,
+                    source,
+                });
+            }
+            _ => {}
+        }
+    }
     let mut bar = printer.progress();
     doctor::rebuild(
         &home.ledger(),
