@@ -6,10 +6,21 @@ use std::{env, fs};
 fn main() {
     println!("cargo:rerun-if-env-changed=STELE_CONSOLE_DIST");
     let manifest = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("set by cargo"));
-    let built = env::var_os("STELE_CONSOLE_DIST").map_or_else(|| manifest.join("../../console/dist"), PathBuf::from);
-    println!("cargo:rerun-if-changed={}", built.join("index.html").display());
-    let embed = if built.join("index.html").exists() { built } else { missing_console() };
-    println!("cargo:rustc-env=STELE_CONSOLE_EMBED={}", embed.canonicalize().expect("it exists").display());
+    let built = env::var_os("STELE_CONSOLE_DIST")
+        .map_or_else(|| manifest.join("../../console/dist"), PathBuf::from);
+    println!(
+        "cargo:rerun-if-changed={}",
+        built.join("index.html").display()
+    );
+    let embed = if built.join("index.html").exists() {
+        built
+    } else {
+        missing_console()
+    };
+    println!(
+        "cargo:rustc-env=STELE_CONSOLE_EMBED={}",
+        embed.canonicalize().expect("it exists").display()
+    );
 }
 
 fn missing_console() -> PathBuf {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use stele_core::id::{EntryId, LogIndex};
 use stele_core::machine::Refusal;
-use stele_ledger::ledger::{Finalised, Ledger, Progress};
 use stele_epcis::EpcisService;
+use stele_ledger::ledger::{Finalised, Ledger, Progress};
 use stele_registers::Registry;
 use tokio::sync::{oneshot, watch};
 
@@ -94,7 +94,9 @@ impl App {
         if let Some(found) = self.index.log_index(&id)? {
             return Ok(Some(found));
         }
-        self.index.caught_up(self.ledger.head().log_size(), Duration::from_secs(5)).await;
+        self.index
+            .caught_up(self.ledger.head().log_size(), Duration::from_secs(5))
+            .await;
         self.index.log_index(&id)
     }
 }

@@ -29,11 +29,23 @@ const WAIT: Duration = Duration::from_secs(60);
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn open(path: &Path, ledger: Arc<Ledger>, signer: SigningKey) -> Result<EpcisService, StoreError> {
+pub fn open(
+    path: &Path,
+    ledger: Arc<Ledger>,
+    signer: SigningKey,
+) -> Result<EpcisService, StoreError> {
     let store = EventStore::open(path)?;
     let party = PartyId::of_first_key(&signer.public().kid());
-    let anchor = LedgerAnchor { ledger, signer, party };
-    Ok(EpcisService::new(store, Arc::new(anchor), Arc::new(|| system_time().get() as i64)))
+    let anchor = LedgerAnchor {
+        ledger,
+        signer,
+        party,
+    };
+    Ok(EpcisService::new(
+        store,
+        Arc::new(anchor),
+        Arc::new(|| system_time().get() as i64),
+    ))
 }
 
 struct LedgerAnchor {
@@ -45,7 +57,11 @@ struct LedgerAnchor {
 type Anchored = Result<Option<[u8; 32]>, AnchorError>;
 
 fn temporary(detail: impl Into<String>) -> AnchorError {
-    AnchorError { code: "node.unavailable".to_owned(), detail: detail.into(), temporary: true }
+    AnchorError {
+        code: "node.unavailable".to_owned(),
+        detail: detail.into(),
+        temporary: true,
+    }
 }
 
 impl LedgerAnchor {
@@ -73,7 +89,11 @@ impl LedgerAnchor {
         if let Some(entry) = self.known(event)? {
             return Ok(Some(entry));
         }
-        Err(AnchorError { code: refusal.code.clone(), detail: refusal.sentence.clone(), temporary: false })
+        Err(AnchorError {
+            code: refusal.code.clone(),
+            detail: refusal.sentence.clone(),
+            temporary: false,
+        })
     }
 
     /// The entry that holds this very commitment, if the register has it.
@@ -84,28 +104,44 @@ impl LedgerAnchor {
         let Some(record) = record else {
             return Ok(None);
         };
-        let corrected = record.correction.as_ref().map(|correction| (correction.commitment, correction.height));
+        let corrected = record
+            .correction
+            .as_ref()
+            .map(|correction| (correction.commitment, correction.height));
         let places = [Some((record.commitment, record.height)), corrected];
-        let place = places.into_iter().flatten().find(|(commitment, _)| *commitment.as_bytes() == event.commitment);
+        let place = places
+            .into_iter()
+            .flatten()
+            .find(|(commitment, _)| *commitment.as_bytes() == event.commitment);
         match place {
-            Some((_, height)) => self.entry_in(height, &event.commitment).map_err(|error| temporary(error.to_string())),
+            Some((_, height)) => self
+                .entry_in(height, &event.commitment)
+                .map_err(|error| temporary(error.to_string())),
             None => Ok(None),
         }
     }
 
     /// The applied entry of this party in a block whose command holds the commitment.
-    fn entry_in(&self, height: Height, commitment: &[u8; 32]) -> Result<Option<[u8; 32]>, LedgerError> {
+    fn entry_in(
+        &self,
+        height: Height,
+        commitment: &[u8; 32],
+    ) -> Result<Option<[u8; 32]>, LedgerError> {
         let block = self.ledger.log().block(height)?;
         let holds = |logged: &LoggedEntry| {
             logged.record.party == self.party
                 && matches!(logged.record.outcome, Outcome::Applied { .. })
                 && logged.entry.commands().any(|command| {
-                    let held = Body::decode(command.body).and_then(|mut body| body.bytes32("commitment"));
+                    let held =
+                        Body::decode(command.body).and_then(|mut body| body.bytes32("commitment"));
                     held.is_ok_and(|held| held == *commitment)
                 })
         };
         let entries = self.ledger.entries_of(&block)?;
-        Ok(entries.iter().find(|logged| holds(logged)).map(|logged| *logged.entry.id().as_bytes()))
+        Ok(entries
+            .iter()
+            .find(|logged| holds(logged))
+            .map(|logged| *logged.entry.id().as_bytes()))
     }
 }
 
@@ -137,20 +173,33 @@ impl Anchor for LedgerAnchor {
             match receiver.recv_timeout(WAIT) {
                 Ok((number, answer)) => {
                     answers[number] = Some(match answer {
-                        Ok(Finalised { refusal: None, entry_id, .. }) => Ok(Some(*entry_id.as_bytes())),
-                        Ok(Finalised { refusal: Some(refusal), .. }) | Err(refusal) => self.judge(&events[number], &refusal),
+                        Ok(Finalised {
+                            refusal: None,
+                            entry_id,
+                            ..
+                        }) => Ok(Some(*entry_id.as_bytes())),
+                        Ok(Finalised {
+                            refusal: Some(refusal),
+                            ..
+                        })
+                        | Err(refusal) => self.judge(&events[number], &refusal),
                     });
                 }
                 Err(RecvTimeoutError::Disconnected | RecvTimeoutError::Timeout) => break,
             }
         }
         let late = || Err(temporary("the entry is not final yet"));
-        answers.into_iter().map(|answer| answer.unwrap_or_else(late)).collect()
+        answers
+            .into_iter()
+            .map(|answer| answer.unwrap_or_else(late))
+            .collect()
     }
 }
 
 fn command(event: &EventToAnchor) -> (&'static str, Vec<u8>) {
-    let body = BodyBuilder::new().text("event_id", &event.event_id).bytes("commitment", &event.commitment);
+    let body = BodyBuilder::new()
+        .text("event_id", &event.event_id)
+        .bytes("commitment", &event.commitment);
     match &event.declaration {
         None => {
             let mut body = body.text("type", &event.event_type);
@@ -164,7 +213,11 @@ fn command(event: &EventToAnchor) -> (&'static str, Vec<u8>) {
         }
         Some(declaration) => {
             let mut body = body;
-            if let Some(reason) = declaration.reason.as_deref().filter(|reason| (1..=256).contains(&reason.len())) {
+            if let Some(reason) = declaration
+                .reason
+                .as_deref()
+                .filter(|reason| (1..=256).contains(&reason.len()))
+            {
                 body = body.text("reason", reason);
             }
             if let Ok(time) = u64::try_from(declaration.time_ms) {

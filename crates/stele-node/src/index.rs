@@ -18,8 +18,8 @@ use stele_core::genesis::Genesis;
 use stele_core::id::{EntryId, Height, LogIndex, PartyId};
 use stele_ledger::ledger::{Ledger, LoggedEntry};
 use stele_readmodel::{
-    Batch, BlockRow, EntryRow, IndexedEntry, Item, PartyRecord, ReadModel, ReadModelError, RowOutcome,
-    SqliteReadModel, TEXT_BYTES_MAX,
+    Batch, BlockRow, EntryRow, IndexedEntry, Item, PartyRecord, ReadModel, ReadModelError,
+    RowOutcome, SqliteReadModel, TEXT_BYTES_MAX,
 };
 use stele_registers::Registry;
 use tokio::sync::watch;
@@ -86,12 +86,23 @@ impl Index {
     pub fn start(model: Arc<dyn ReadModel>, ledger: Arc<Ledger>, registry: Arc<Registry>) -> Self {
         let (sender, next) = watch::channel(0);
         let stop = Arc::new(AtomicBool::new(false));
-        let feeder = Feeder { model: Arc::clone(&model), ledger, registry, next: sender, stop: Arc::clone(&stop) };
+        let feeder = Feeder {
+            model: Arc::clone(&model),
+            ledger,
+            registry,
+            next: sender,
+            stop: Arc::clone(&stop),
+        };
         let thread = std::thread::Builder::new()
             .name("stele-index".to_owned())
             .spawn(move || feeder.run())
             .expect("the system starts a thread");
-        Self { model, next, stop, feeder: Mutex::new(Some(thread)) }
+        Self {
+            model,
+            next,
+            stop,
+            feeder: Mutex::new(Some(thread)),
+        }
     }
 
     /// The read model.
@@ -122,7 +133,12 @@ impl Index {
     /// The line of a logged entry.
     pub fn summary(&self, logged: &LoggedEntry) -> EntrySummary {
         let record = &logged.record;
-        let name = self.model.party(&record.party).ok().flatten().map(|row| row.name);
+        let name = self
+            .model
+            .party(&record.party)
+            .ok()
+            .flatten()
+            .map(|row| row.name);
         EntrySummary {
             entry_id: record.entry_id.to_string(),
             log_index: logged.log_index.get(),
@@ -131,7 +147,12 @@ impl Index {
             register: record.register.to_string(),
             party: record.party.did(),
             party_name: name.filter(|name| !name.is_empty()),
-            commands: logged.entry.commands().take(32).map(|command| command.name.to_owned()).collect(),
+            commands: logged
+                .entry
+                .commands()
+                .take(32)
+                .map(|command| command.name.to_owned())
+                .collect(),
             outcome: OutcomeView::of(&record.outcome),
         }
     }
@@ -149,8 +170,14 @@ impl EntrySummary {
     /// The line of a row.
     pub fn of(row: EntryRow) -> Self {
         let outcome = match row.outcome {
-            RowOutcome::Applied => OutcomeView { applied: true, ..OutcomeView::default() },
-            RowOutcome::Refused { command_index, code } => OutcomeView {
+            RowOutcome::Applied => OutcomeView {
+                applied: true,
+                ..OutcomeView::default()
+            },
+            RowOutcome::Refused {
+                command_index,
+                code,
+            } => OutcomeView {
                 code: Some(code),
                 command_index: Some(u64::from(command_index)),
                 ..OutcomeView::default()
@@ -215,9 +242,18 @@ impl Feeder {
             if block.height() > head.height() {
                 break;
             }
-            let logged = self.ledger.entries_of(&block).map_err(|error| error.to_string())?;
-            let certificate = self.ledger.certificate(block.height()).map_err(|error| error.to_string())?;
-            let refused = logged.iter().filter(|entry| matches!(entry.record.outcome, Outcome::Refused { .. })).count();
+            let logged = self
+                .ledger
+                .entries_of(&block)
+                .map_err(|error| error.to_string())?;
+            let certificate = self
+                .ledger
+                .certificate(block.height())
+                .map_err(|error| error.to_string())?;
+            let refused = logged
+                .iter()
+                .filter(|entry| matches!(entry.record.outcome, Outcome::Refused { .. }))
+                .count();
             blocks.push(BlockRow {
                 height: block.height(),
                 time: certificate.header.time,
@@ -235,7 +271,11 @@ impl Feeder {
                 break;
             }
         }
-        let batch = Batch { entries: &entries, blocks: &blocks, parties: &parties };
+        let batch = Batch {
+            entries: &entries,
+            blocks: &blocks,
+            parties: &parties,
+        };
         let position = self.model.apply(batch).map_err(|error| error.to_string())?;
         self.next.send_replace(position.next_entry.get());
         Ok(true)
@@ -257,9 +297,15 @@ fn party_records(logged: &LoggedEntry, view: &EntryView) -> Vec<PartyRecord> {
     for event in &view.events {
         let text = |field: &str| event.body[field].as_str().map(str::to_owned);
         let named = match event.name.as_str() {
-            "identity/party.registered" => text("party").zip(text("kind")).map(|(party, kind)| (party, kind, text("name"))),
-            "identity/party.renamed" => text("party").map(|party| (party, String::new(), text("name"))),
-            "identity/device.registered" => text("device").map(|party| (party, "device".to_owned(), text("model"))),
+            "identity/party.registered" => text("party")
+                .zip(text("kind"))
+                .map(|(party, kind)| (party, kind, text("name"))),
+            "identity/party.renamed" => {
+                text("party").map(|party| (party, String::new(), text("name")))
+            }
+            "identity/device.registered" => {
+                text("device").map(|party| (party, "device".to_owned(), text("model")))
+            }
             _ => None,
         };
         let Some((party, kind, name)) = named else {
@@ -267,7 +313,12 @@ fn party_records(logged: &LoggedEntry, view: &EntryView) -> Vec<PartyRecord> {
         };
         if let Ok(party) = PartyId::from_did(&party) {
             let name = name.unwrap_or_default();
-            records.push(PartyRecord { party, kind, name, time: logged.record.time });
+            records.push(PartyRecord {
+                party,
+                kind,
+                name,
+                time: logged.record.time,
+            });
         }
     }
     records
@@ -285,9 +336,15 @@ fn indexed(logged: &LoggedEntry, view: &EntryView) -> IndexedEntry {
     found.parties.remove(&record.party);
     let outcome = match &record.outcome {
         Outcome::Applied { .. } => RowOutcome::Applied,
-        Outcome::Refused { command_index, code } => {
+        Outcome::Refused {
+            command_index,
+            code,
+        } => {
             found.word(code);
-            RowOutcome::Refused { command_index: *command_index as u32, code: code.clone() }
+            RowOutcome::Refused {
+                command_index: *command_index as u32,
+                code: code.clone(),
+            }
         }
     };
     IndexedEntry {
@@ -300,7 +357,11 @@ fn indexed(logged: &LoggedEntry, view: &EntryView) -> IndexedEntry {
         register: record.register,
         rule: record.rule.clone(),
         outcome,
-        command_names: logged.entry.commands().map(|command| command.name.to_owned()).collect(),
+        command_names: logged
+            .entry
+            .commands()
+            .map(|command| command.name.to_owned())
+            .collect(),
         commands_json: commands.to_string(),
         events_json: events.to_string(),
         size_bytes: view.size_bytes as u32,
@@ -332,7 +393,10 @@ impl Found {
                 if let Ok(party) = PartyId::from_did(text) {
                     self.parties.insert(party);
                 } else if text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-                    self.items.insert(Item { kind: "hash".to_owned(), id: text.clone() });
+                    self.items.insert(Item {
+                        kind: "hash".to_owned(),
+                        id: text.clone(),
+                    });
                 } else {
                     self.word(text);
                 }

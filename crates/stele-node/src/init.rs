@@ -92,15 +92,29 @@ impl Home {
             if hex::decode_to_slice(text.trim(), &mut secret).is_ok() {
                 return Ok(secret);
             }
-            return Err(NodeError::Damaged { what: path.display().to_string(), hint: "restore it from a backup: the node's keys are encrypted under it" });
+            return Err(NodeError::Damaged {
+                what: path.display().to_string(),
+                hint: "restore it from a backup: the node's keys are encrypted under it",
+            });
         }
         let mut secret = [0; 32];
         getrandom::fill(&mut secret).expect("the system gives random bytes");
-        let failed = |source| NodeError::Io { action: "write", path: path.clone(), source };
+        let failed = |source| NodeError::Io {
+            action: "write",
+            path: path.clone(),
+            source,
+        };
         fs::create_dir_all(&self.dir).map_err(failed)?;
         fs::set_permissions(&self.dir, fs::Permissions::from_mode(0o700)).map_err(failed)?;
-        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).map_err(failed)?;
-        file.write_all(hex::encode(secret).as_bytes()).and_then(|()| file.sync_all()).map_err(failed)?;
+        let mut file = fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)
+            .map_err(failed)?;
+        file.write_all(hex::encode(secret).as_bytes())
+            .and_then(|()| file.sync_all())
+            .map_err(failed)?;
         Ok(secret)
     }
 
@@ -109,7 +123,12 @@ impl Home {
     ///
     /// # Errors
     /// [`NodeError`].
-    pub fn found_network(&self, name: &str, keystore: &Keystore, registry: &Registry) -> Result<bool, NodeError> {
+    pub fn found_network(
+        &self,
+        name: &str,
+        keystore: &Keystore,
+        registry: &Registry,
+    ) -> Result<bool, NodeError> {
         if Ledger::exists(&self.ledger()) {
             return Ok(false);
         }
@@ -128,14 +147,21 @@ impl Home {
             name: name.to_owned(),
             time: system_time(),
             network_key: network.public().clone(),
-            members: vec![Member { name: format!("Operator of {name}"), key: operator.public().clone() }],
+            members: vec![Member {
+                name: format!("Operator of {name}"),
+                key: operator.public().clone(),
+            }],
             registers,
         };
         Ledger::create(&self.ledger(), &genesis, registry, &network)?;
         let descriptor = descriptor_json(&genesis);
         let text = serde_json::to_string_pretty(&descriptor).expect("plain data") + "\n";
         let path = self.descriptor();
-        fs::write(&path, text).map_err(|source| NodeError::Io { action: "write", path, source })?;
+        fs::write(&path, text).map_err(|source| NodeError::Io {
+            action: "write",
+            path,
+            source,
+        })?;
         Ok(true)
     }
 

@@ -3,7 +3,10 @@
 //! [`Node::start`] opens (or founds) what lies in its home, starts the read model and serves. The API is the only way in: the console,
 //! the command line and the scenarios are ordinary clients of it.
 
-#![allow(clippy::result_large_err, reason = "a Problem is made once for a refused request and never on a hot path")]
+#![allow(
+    clippy::result_large_err,
+    reason = "a Problem is made once for a refused request and never on a hot path"
+)]
 
 pub mod api;
 mod app;
@@ -31,7 +34,10 @@ pub use init::{Home, NETWORK_KEY, OPERATOR_KEY, descriptor_json};
 pub use problem::Problem;
 pub use runs::{RunView, ScenarioInfo, ScenarioProgress, ScenarioRunner};
 
-use crate::auth::{ApiToken, Gate, GateSettings, Keystore, KeystoreError, Policies, PolicyError, QuotaSettings, Unlock};
+use crate::auth::{
+    ApiToken, Gate, GateSettings, Keystore, KeystoreError, Policies, PolicyError, QuotaSettings,
+    Unlock,
+};
 use crate::index::Index;
 use crate::metrics::Metrics;
 use crate::runs::Runs;
@@ -124,12 +130,20 @@ impl NodeError {
     pub fn hint(&self) -> Option<&str> {
         match self {
             Self::Damaged { hint, .. } => Some(hint),
-            Self::Listen { .. } => Some("give another address with --listen, for instance --listen 127.0.0.1:0 for a free port"),
+            Self::Listen { .. } => Some(
+                "give another address with --listen, for instance --listen 127.0.0.1:0 for a free port",
+            ),
             Self::Ledger(error) => error.hint(),
             Self::Keystore(error) => Some(error.hint()),
-            Self::Policy(_) => Some("correct policies.cedar in the node's folder, or remove it to use the built-in policies; docs/security.md explains the words"),
-            Self::ReadModel(_) => Some("the read model can be removed (index.db): it is filled again from the log"),
-            Self::Epcis(_) => Some("captured documents (epcis.db) are kept nowhere else: restore the file from a backup"),
+            Self::Policy(_) => Some(
+                "correct policies.cedar in the node's folder, or remove it to use the built-in policies; docs/security.md explains the words",
+            ),
+            Self::ReadModel(_) => {
+                Some("the read model can be removed (index.db): it is filled again from the log")
+            }
+            Self::Epcis(_) => Some(
+                "captured documents (epcis.db) are kept nowhere else: restore the file from a backup",
+            ),
             Self::Io { .. } => None,
         }
     }
@@ -152,29 +166,49 @@ impl Node {
     ///
     /// # Errors
     /// [`NodeError`].
-    pub async fn start(config: NodeConfig, scenarios: Option<Arc<dyn ScenarioRunner>>) -> Result<RunningNode, NodeError> {
-        let listener = TcpListener::bind(config.listen)
-            .await
-            .map_err(|source| NodeError::Listen { address: config.listen, source })?;
-        let address = listener
-            .local_addr()
-            .map_err(|source| NodeError::Listen { address: config.listen, source })?;
+    pub async fn start(
+        config: NodeConfig,
+        scenarios: Option<Arc<dyn ScenarioRunner>>,
+    ) -> Result<RunningNode, NodeError> {
+        let listener =
+            TcpListener::bind(config.listen)
+                .await
+                .map_err(|source| NodeError::Listen {
+                    address: config.listen,
+                    source,
+                })?;
+        let address = listener.local_addr().map_err(|source| NodeError::Listen {
+            address: config.listen,
+            source,
+        })?;
         let url = format!("http://{address}");
         let address_of_node = url.clone();
-        let opened = tokio::task::spawn_blocking(move || open(&config, scenarios, address_of_node)).await;
+        let opened =
+            tokio::task::spawn_blocking(move || open(&config, scenarios, address_of_node)).await;
         let (app, founded) = opened.expect("opening does not panic")?;
         let app = Arc::new(app);
         let (stop, stopped) = oneshot::channel::<()>();
-        let router = api::router(Arc::clone(&app)).into_make_service_with_connect_info::<SocketAddr>();
+        let router =
+            api::router(Arc::clone(&app)).into_make_service_with_connect_info::<SocketAddr>();
         let serve = axum::serve(listener, router).with_graceful_shutdown(async move {
             let _ = stopped.await;
         });
         let server = tokio::spawn(async move { serve.await });
-        Ok(RunningNode { url, app, stop, server, founded })
+        Ok(RunningNode {
+            url,
+            app,
+            stop,
+            server,
+            founded,
+        })
     }
 }
 
-fn open(config: &NodeConfig, scenarios: Option<Arc<dyn ScenarioRunner>>, url: String) -> Result<(App, bool), NodeError> {
+fn open(
+    config: &NodeConfig,
+    scenarios: Option<Arc<dyn ScenarioRunner>>,
+    url: String,
+) -> Result<(App, bool), NodeError> {
     let home = Home::new(&config.home);
     let registry = Arc::new(Registry::standard());
     let secret = home.secret()?;
@@ -187,7 +221,12 @@ fn open(config: &NodeConfig, scenarios: Option<Arc<dyn ScenarioRunner>>, url: St
         allowed_hosts: config.allowed_hosts.clone(),
         quotas: config.quotas,
     };
-    let ledger = Ledger::open(&home.ledger(), registry.clone(), network_key, config.ledger.clone())?;
+    let ledger = Ledger::open(
+        &home.ledger(),
+        registry.clone(),
+        network_key,
+        config.ledger.clone(),
+    )?;
     let ledger = Arc::new(ledger);
     let (moved, heads) = watch::channel(ledger.head().height().get());
     ledger.on_head(move |head| {
@@ -222,7 +261,10 @@ fn resume_captures(epcis: &Arc<stele_epcis::EpcisService>) {
             tracing::error!(problem = ?problem, "captures that were under way could not be taken up again");
         }
     };
-    std::thread::Builder::new().name("stele-epcis".to_owned()).spawn(work).expect("the system starts a thread");
+    std::thread::Builder::new()
+        .name("stele-epcis".to_owned())
+        .spawn(work)
+        .expect("the system starts a thread");
 }
 
 impl RunningNode {

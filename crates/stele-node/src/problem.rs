@@ -26,7 +26,12 @@ pub struct Problem {
 
 impl Problem {
     /// Builds a problem.
-    pub fn new(status: StatusCode, code: &str, detail: impl Into<String>, hint: impl Into<String>) -> Self {
+    pub fn new(
+        status: StatusCode,
+        code: &str,
+        detail: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Self {
         Self {
             kind: format!("urn:stele:problem:{code}"),
             title: status.canonical_reason().unwrap_or("Error").to_owned(),
@@ -39,13 +44,23 @@ impl Problem {
 
     /// Nothing of this name exists here.
     pub fn not_found(what: &str) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not-found", format!("There is no {what} here."), "Check the id or the address.")
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "not-found",
+            format!("There is no {what} here."),
+            "Check the id or the address.",
+        )
     }
 
     /// A parameter is not what it must be.
     pub fn bad_parameter(name: &str, expected: &str) -> Self {
         let detail = format!("The parameter `{name}` is wrong: expected {expected}.");
-        Self::new(StatusCode::BAD_REQUEST, "bad-parameter", detail, "See /openapi.json for what each parameter takes.")
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "bad-parameter",
+            detail,
+            "See /openapi.json for what each parameter takes.",
+        )
     }
 
     /// Something failed inside the node. The caller learns that it did; the cause goes to the log only.
@@ -62,7 +77,12 @@ impl Problem {
 
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
-        Self::new(status_of(&refusal.code), &refusal.code, refusal.sentence, refusal.hint)
+        Self::new(
+            status_of(&refusal.code),
+            &refusal.code,
+            refusal.sentence,
+            refusal.hint,
+        )
     }
 }
 
@@ -71,7 +91,9 @@ fn status_of(code: &str) -> StatusCode {
     match code {
         "entry.too-large" => StatusCode::PAYLOAD_TOO_LARGE,
         "entry.replayed" => StatusCode::CONFLICT,
-        "entry.bad-signature" | "identity.unknown-key" | "identity.key-revoked" => StatusCode::FORBIDDEN,
+        "entry.bad-signature" | "identity.unknown-key" | "identity.key-revoked" => {
+            StatusCode::FORBIDDEN
+        }
         "node.busy" => StatusCode::TOO_MANY_REQUESTS,
         "node.disk-full" => StatusCode::INSUFFICIENT_STORAGE,
         "node.halted" => StatusCode::SERVICE_UNAVAILABLE,
@@ -89,7 +111,9 @@ impl IntoResponse for Problem {
         let kind = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
         // For the metrics, which count refusals by their rule.
-        response.extensions_mut().insert(crate::auth::guard::ProblemCode(self.code));
+        response
+            .extensions_mut()
+            .insert(crate::auth::guard::ProblemCode(self.code));
         response
     }
 }

@@ -46,7 +46,12 @@ pub trait ScenarioRunner: Send + Sync {
     ///
     /// # Errors
     /// Why it could not run at all; a step that fails is part of the report.
-    fn run(&self, name: &str, client: Client, progress: &dyn Fn(ScenarioProgress)) -> Result<Value, String>;
+    fn run(
+        &self,
+        name: &str,
+        client: Client,
+        progress: &dyn Fn(ScenarioProgress),
+    ) -> Result<Value, String>;
 }
 
 /// How a run stands.
@@ -80,12 +85,18 @@ pub struct Runs {
 impl Runs {
     /// Runs with the binary's runner, or none.
     pub fn new(runner: Option<Arc<dyn ScenarioRunner>>) -> Self {
-        Self { runner, newest: Arc::default() }
+        Self {
+            runner,
+            newest: Arc::default(),
+        }
     }
 
     /// The scenarios there are.
     pub fn list(&self) -> Vec<ScenarioInfo> {
-        self.runner.as_ref().map(|runner| runner.list()).unwrap_or_default()
+        self.runner
+            .as_ref()
+            .map(|runner| runner.list())
+            .unwrap_or_default()
     }
 
     /// The newest run of a scenario.
@@ -125,7 +136,10 @@ impl Runs {
                 }
             }
         };
-        std::thread::Builder::new().name("stele-scenario".to_owned()).spawn(work).expect("the system starts a thread");
+        std::thread::Builder::new()
+            .name("stele-scenario".to_owned())
+            .spawn(work)
+            .expect("the system starts a thread");
         Some(Ok(view))
     }
 }

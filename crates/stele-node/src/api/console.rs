@@ -15,7 +15,10 @@ pub async fn serve(uri: Uri) -> Response {
     let path = uri.path().trim_start_matches('/');
     let asset = CONSOLE.get_file(path).filter(|_| !path.is_empty());
     // A missing asset is missing; only addresses of views fall back to the page.
-    let looks_like_asset = path.rsplit('/').next().is_some_and(|name| name.contains('.'));
+    let looks_like_asset = path
+        .rsplit('/')
+        .next()
+        .is_some_and(|name| name.contains('.'));
     let file = match (asset, looks_like_asset) {
         (Some(file), _) => file,
         (None, true) => return StatusCode::NOT_FOUND.into_response(),
@@ -25,9 +28,16 @@ pub async fn serve(uri: Uri) -> Response {
         },
     };
     let name = file.path().to_string_lossy();
-    let cache = if name.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
+    let cache = if name.starts_with("assets/") {
+        "public, max-age=31536000, immutable"
+    } else {
+        "no-cache"
+    };
     let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static(media_type(&name))),
+        (
+            header::CONTENT_TYPE,
+            HeaderValue::from_static(media_type(&name)),
+        ),
         (header::CACHE_CONTROL, HeaderValue::from_static(cache)),
     ];
     (headers, file.contents()).into_response()

@@ -1,10 +1,10 @@
 //! Submitting, reading and proving entries.
 
+use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::Json;
 use serde::{Deserialize, Serialize};
 use stele_core::id::{EntryId, LogIndex};
 use stele_ledger::ledger::{Finalised, LedgerError};
@@ -101,12 +101,16 @@ pub async fn submit(
 }
 
 pub(super) fn parse_id(text: &str) -> Answer<EntryId> {
-    text.parse().map_err(|_| Problem::bad_parameter("id", "64 hexadecimal digits"))
+    text.parse()
+        .map_err(|_| Problem::bad_parameter("id", "64 hexadecimal digits"))
 }
 
 pub(super) async fn locate(app: &SharedApp, id: &str) -> Answer<LogIndex> {
     let id = parse_id(id)?;
-    let found = app.find_entry(id).await.map_err(|error| Problem::internal(&error))?;
+    let found = app
+        .find_entry(id)
+        .await
+        .map_err(|error| Problem::internal(&error))?;
     found.ok_or_else(|| Problem::not_found("entry with this id"))
 }
 
@@ -135,7 +139,11 @@ pub async fn read(State(app): State<SharedApp>, Path(id): Path<String>) -> Answe
 pub async fn envelope(State(app): State<SharedApp>, Path(id): Path<String>) -> Answer<Response> {
     let index = locate(&app, &id).await?;
     let entry = app.ledger.entry(index).map_err(internal)?;
-    Ok(([(header::CONTENT_TYPE, "application/cose")], entry.entry.into_bytes()).into_response())
+    Ok((
+        [(header::CONTENT_TYPE, "application/cose")],
+        entry.entry.into_bytes(),
+    )
+        .into_response())
 }
 
 /// What a receipt should carry.
@@ -157,16 +165,29 @@ pub async fn receipt(
     Query(query): Query<ReceiptQuery>,
 ) -> Answer<Response> {
     let index = locate(&app, &id).await?;
-    let receipt = app.ledger.entry_receipt(index, query.entry.unwrap_or(true)).map_err(internal)?;
+    let receipt = app
+        .ledger
+        .entry_receipt(index, query.entry.unwrap_or(true))
+        .map_err(internal)?;
     Ok(receipt_response(receipt.encode(), &id))
 }
 
 /// A receipt as a download.
 pub(super) fn receipt_response(bytes: Vec<u8>, name: &str) -> Response {
-    let name: String = name.chars().filter(char::is_ascii_alphanumeric).take(16).collect();
+    let name: String = name
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .take(16)
+        .collect();
     let headers = [
-        (header::CONTENT_TYPE, "application/stele-receipt+cbor".to_owned()),
-        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}.receipt\"")),
+        (
+            header::CONTENT_TYPE,
+            "application/stele-receipt+cbor".to_owned(),
+        ),
+        (
+            header::CONTENT_DISPOSITION,
+            format!("attachment; filename=\"{name}.receipt\""),
+        ),
     ];
     (headers, bytes).into_response()
 }

@@ -25,27 +25,58 @@ pub async fn serve(State(app): State<SharedApp>, request: Request) -> Response {
         _ => return super::method_not_allowed().await.into_response(),
     };
     let (parts, body) = request.into_parts();
-    let path = parts.uri.path().strip_prefix("/epcis").unwrap_or_default().trim_start_matches('/');
-    let path = path.split('/').filter(|_| !path.is_empty()).map(|segment| decode(segment, false));
-    let query = parts.uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty()).map(|pair| {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        Some((decode(name, true)?, decode(value, true)?))
-    });
-    let (Some(path), Some(query)) = (path.collect::<Option<Vec<_>>>(), query.collect::<Option<Vec<_>>>()) else {
+    let path = parts
+        .uri
+        .path()
+        .strip_prefix("/epcis")
+        .unwrap_or_default()
+        .trim_start_matches('/');
+    let path = path
+        .split('/')
+        .filter(|_| !path.is_empty())
+        .map(|segment| decode(segment, false));
+    let query = parts
+        .uri
+        .query()
+        .unwrap_or_default()
+        .split('&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            Some((decode(name, true)?, decode(value, true)?))
+        });
+    let (Some(path), Some(query)) = (
+        path.collect::<Option<Vec<_>>>(),
+        query.collect::<Option<Vec<_>>>(),
+    ) else {
         return Problem::bad_parameter("address", "UTF-8 in percent-encoding").into_response();
     };
     let headers = parts.headers.iter();
-    let headers = headers.filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned()))).collect();
+    let headers = headers
+        .filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned())))
+        .collect();
     let body: Bytes = match axum::body::to_bytes(body, super::BODY_BYTES_MAX).await {
         Ok(body) => body,
         Err(_) => {
             let (status, hint) = (StatusCode::PAYLOAD_TOO_LARGE, "Split the document.");
-            return Problem::new(status, "body-too-large", "The document is larger than 8 MiB.", hint).into_response();
+            return Problem::new(
+                status,
+                "body-too-large",
+                "The document is larger than 8 MiB.",
+                hint,
+            )
+            .into_response();
         }
     };
     // Capturing waits for finality and queries read a database: neither belongs on the async threads.
     let answer = tokio::task::spawn_blocking(move || {
-        app.epcis.handle(&EpcisRequest { method, path, query, headers, body: &body })
+        app.epcis.handle(&EpcisRequest {
+            method,
+            path,
+            query,
+            headers,
+            body: &body,
+        })
     });
     match answer.await {
         Ok(answer) => into_response(answer),
@@ -114,9 +145,14 @@ pub struct EvidenceView {
 #[utoipa::path(get, path = "/v1/epcis/events/{id}/evidence", tag = "epcis",
     params(("id" = String, Path, description = "The event's id")),
     responses((status = 200, body = Vec<EvidenceView>), (status = "default", body = Problem, content_type = "application/problem+json")))]
-pub async fn evidence(State(app): State<SharedApp>, Path(id): Path<String>) -> Answer<Json<Vec<EvidenceView>>> {
+pub async fn evidence(
+    State(app): State<SharedApp>,
+    Path(id): Path<String>,
+) -> Answer<Json<Vec<EvidenceView>>> {
     let found = tokio::task::spawn_blocking(move || app.epcis.evidence(&id)).await;
-    let found = found.map_err(|error| Problem::internal(&error))?.map_err(|error| Problem::internal(&error))?;
+    let found = found
+        .map_err(|error| Problem::internal(&error))?
+        .map_err(|error| Problem::internal(&error))?;
     if found.is_empty() {
         return Err(Problem::not_found("event with this id"));
     }

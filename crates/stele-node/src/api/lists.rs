@@ -26,10 +26,18 @@ async fn query<T: Send + 'static>(
     let answer = tokio::task::spawn_blocking(move || ask(&*model)).await;
     match answer.map_err(|error| Problem::internal(&error))? {
         Ok(answer) => Ok(answer),
-        Err(ReadModelError::BadCursor) => Err(Problem::bad_parameter("cursor", "a cursor from the page before")),
+        Err(ReadModelError::BadCursor) => Err(Problem::bad_parameter(
+            "cursor",
+            "a cursor from the page before",
+        )),
         Err(error @ (ReadModelError::BadRequest(_) | ReadModelError::TooExpensive)) => {
             let hint = "Use fewer or longer words, or narrow the filters.";
-            Err(Problem::new(axum::http::StatusCode::BAD_REQUEST, "bad-query", format!("{error}."), hint))
+            Err(Problem::new(
+                axum::http::StatusCode::BAD_REQUEST,
+                "bad-query",
+                format!("{error}."),
+                hint,
+            ))
         }
         Err(error) => Err(Problem::internal(&error)),
     }
@@ -37,7 +45,9 @@ async fn query<T: Send + 'static>(
 
 /// Lists follow the log at once: a reader that just saw an entry become final finds it.
 async fn catch_up(app: &SharedApp) {
-    app.index.caught_up(app.ledger.head().log_size(), Duration::from_millis(500)).await;
+    app.index
+        .caught_up(app.ledger.head().log_size(), Duration::from_millis(500))
+        .await;
 }
 
 /// Which entries are wanted; all conditions hold at once.
@@ -76,34 +86,57 @@ pub struct EntryPage {
 }
 
 fn parse_party(text: &str) -> Answer<PartyId> {
-    PartyId::from_did(text).map_err(|_| Problem::bad_parameter("party", "a DID: did:stele: and 52 characters"))
+    PartyId::from_did(text)
+        .map_err(|_| Problem::bad_parameter("party", "a DID: did:stele: and 52 characters"))
 }
 
 fn parse_register(text: &str) -> Answer<RegisterName> {
     RegisterName::new(text).map_err(|_| Problem::bad_parameter("register", "a register's name"))
 }
 
-fn page_request(cursor: Option<String>, limit: Option<u32>, order: Option<&str>) -> Answer<PageRequest> {
+fn page_request(
+    cursor: Option<String>,
+    limit: Option<u32>,
+    order: Option<&str>,
+) -> Answer<PageRequest> {
     let order = match order {
         None | Some("newest") => Order::NewestFirst,
         Some("oldest") => Order::OldestFirst,
         Some(_) => return Err(Problem::bad_parameter("order", "`newest` or `oldest`")),
     };
-    let limit = PageQuery { cursor: None, limit }.limit()?;
-    Ok(PageRequest { cursor, limit, order })
+    let limit = PageQuery {
+        cursor: None,
+        limit,
+    }
+    .limit()?;
+    Ok(PageRequest {
+        cursor,
+        limit,
+        order,
+    })
 }
 
-async fn entry_page(app: &SharedApp, filter: EntryFilter, page: PageRequest) -> Answer<Json<EntryPage>> {
+async fn entry_page(
+    app: &SharedApp,
+    filter: EntryFilter,
+    page: PageRequest,
+) -> Answer<Json<EntryPage>> {
     catch_up(app).await;
     let found = query(app, move |model| model.entries(&filter, &page)).await?;
     let items = found.rows.into_iter().map(EntrySummary::of).collect();
-    Ok(Json(EntryPage { items, next_cursor: found.next }))
+    Ok(Json(EntryPage {
+        items,
+        next_cursor: found.next,
+    }))
 }
 
 /// Entries by register, party, outcome, time, item or words.
 #[utoipa::path(get, path = "/v1/entries", tag = "entries", params(EntriesQuery),
     responses((status = 200, body = EntryPage), (status = "default", body = Problem, content_type = "application/problem+json")))]
-pub async fn entries(State(app): State<SharedApp>, Query(asked): Query<EntriesQuery>) -> Answer<Json<EntryPage>> {
+pub async fn entries(
+    State(app): State<SharedApp>,
+    Query(asked): Query<EntriesQuery>,
+) -> Answer<Json<EntryPage>> {
     let applied = match asked.outcome.as_deref() {
         None => None,
         Some("applied") => Some(true),
@@ -116,7 +149,10 @@ pub async fn entries(State(app): State<SharedApp>, Query(asked): Query<EntriesQu
         applied,
         from: asked.from.map(TimeMs::new),
         to: asked.to.map(TimeMs::new),
-        item: asked.item.map(|id| Item { kind: "hash".to_owned(), id: id.to_ascii_lowercase() }),
+        item: asked.item.map(|id| Item {
+            kind: "hash".to_owned(),
+            id: id.to_ascii_lowercase(),
+        }),
         text: asked.q.filter(|words| !words.trim().is_empty()),
         ..EntryFilter::default()
     };
@@ -188,25 +224,38 @@ pub struct PartiesQuery {
 /// Parties, in the order in which they appeared.
 #[utoipa::path(get, path = "/v1/parties", tag = "parties", params(PartiesQuery),
     responses((status = 200, body = PartyPage), (status = "default", body = Problem, content_type = "application/problem+json")))]
-pub async fn parties(State(app): State<SharedApp>, Query(asked): Query<PartiesQuery>) -> Answer<Json<PartyPage>> {
+pub async fn parties(
+    State(app): State<SharedApp>,
+    Query(asked): Query<PartiesQuery>,
+) -> Answer<Json<PartyPage>> {
     catch_up(&app).await;
     let page = page_request(asked.cursor, asked.limit, Some("oldest"))?;
     let words = asked.q.filter(|words| !words.trim().is_empty());
     let found = query(&app, move |model| model.parties(words.as_deref(), &page)).await?;
     let items = found.rows.into_iter().map(PartyView::of).collect();
-    Ok(Json(PartyPage { items, next_cursor: found.next }))
+    Ok(Json(PartyPage {
+        items,
+        next_cursor: found.next,
+    }))
 }
 
 /// One party: what the read model and the identity register know of it.
 #[utoipa::path(get, path = "/v1/parties/{did}", tag = "parties", params(("did" = String, Path)),
     responses((status = 200, body = PartyView), (status = "default", body = Problem, content_type = "application/problem+json")))]
-pub async fn party(State(app): State<SharedApp>, Path(did): Path<String>) -> Answer<Json<PartyView>> {
+pub async fn party(
+    State(app): State<SharedApp>,
+    Path(did): Path<String>,
+) -> Answer<Json<PartyView>> {
     let id = parse_party(&did)?;
     catch_up(&app).await;
     let row = query(&app, move |model| model.party(&id)).await?;
     let mut view = PartyView::of(row.ok_or_else(|| Problem::not_found("party with this DID"))?);
     let key = identity::party_key(&id);
-    let stored = app.ledger.state().get(identity::NAME, &key).map_err(|fault| Problem::internal(&fault))?;
+    let stored = app
+        .ledger
+        .state()
+        .get(identity::NAME, &key)
+        .map_err(|fault| Problem::internal(&fault))?;
     view.document = stored.and_then(|stored| cbor_to_json(&stored).ok());
     view.document_key = Some(hex::encode(key));
     Ok(Json(view))
@@ -220,7 +269,10 @@ pub async fn party_entries(
     Path(did): Path<String>,
     Query(page): Query<PageQuery>,
 ) -> Answer<Json<EntryPage>> {
-    let filter = EntryFilter { party: Some(parse_party(&did)?), ..EntryFilter::default() };
+    let filter = EntryFilter {
+        party: Some(parse_party(&did)?),
+        ..EntryFilter::default()
+    };
     entry_page(&app, filter, page_request(page.cursor, page.limit, None)?).await
 }
 
@@ -256,17 +308,29 @@ pub struct SearchQuery {
 /// Finds entries, parties, blocks and items by id or words.
 #[utoipa::path(get, path = "/v1/search", tag = "entries", params(SearchQuery),
     responses((status = 200, body = SearchAnswer), (status = "default", body = Problem, content_type = "application/problem+json")))]
-pub async fn search(State(app): State<SharedApp>, Query(asked): Query<SearchQuery>) -> Answer<Json<SearchAnswer>> {
+pub async fn search(
+    State(app): State<SharedApp>,
+    Query(asked): Query<SearchQuery>,
+) -> Answer<Json<SearchAnswer>> {
     let words = asked.q.trim().to_owned();
     if words.is_empty() {
-        return Err(Problem::bad_parameter("q", "an id, a DID, a height or words"));
+        return Err(Problem::bad_parameter(
+            "q",
+            "an id, a DID, a height or words",
+        ));
     }
     catch_up(&app).await;
     let newest = app.ledger.head().height().get();
     let mut hits = Vec::new();
     if let Some(height) = words.parse::<u64>().ok().filter(|height| *height <= newest) {
         let (title, href) = (format!("Block {height}"), format!("/v1/blocks/{height}"));
-        hits.push(Hit { kind: "block", id: height.to_string(), title, snippet: String::new(), href });
+        hits.push(Hit {
+            kind: "block",
+            id: height.to_string(),
+            title,
+            snippet: String::new(),
+            href,
+        });
     }
     let found = query(&app, move |model| find(model, &words)).await?;
     hits.extend(found);
@@ -274,21 +338,50 @@ pub async fn search(State(app): State<SharedApp>, Query(asked): Query<SearchQuer
 }
 
 fn find(model: &dyn ReadModel, words: &str) -> Result<Vec<Hit>, ReadModelError> {
-    let page = PageRequest { limit: 10, ..PageRequest::default() };
+    let page = PageRequest {
+        limit: 10,
+        ..PageRequest::default()
+    };
     let mut hits = Vec::new();
     let exact_party = PartyId::from_did(words).ok();
     let parties = match exact_party {
         Some(id) => model.party(&id)?.into_iter().collect(),
-        None => model.parties(Some(words), &PageRequest { order: Order::OldestFirst, ..page.clone() })?.rows,
+        None => {
+            model
+                .parties(
+                    Some(words),
+                    &PageRequest {
+                        order: Order::OldestFirst,
+                        ..page.clone()
+                    },
+                )?
+                .rows
+        }
     };
     hits.extend(parties.into_iter().map(|row| {
         let did = row.party.did();
-        let title = if row.name.is_empty() { did.clone() } else { row.name };
-        Hit { kind: "party", title, snippet: row.kind, href: format!("/v1/parties/{did}"), id: did }
+        let title = if row.name.is_empty() {
+            did.clone()
+        } else {
+            row.name
+        };
+        Hit {
+            kind: "party",
+            title,
+            snippet: row.kind,
+            href: format!("/v1/parties/{did}"),
+            id: did,
+        }
     }));
     let hash = words.to_ascii_lowercase();
     if hash.len() >= 8 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        if let Some(row) = hash.parse().ok().map(|id| model.entry(&id)).transpose()?.flatten() {
+        if let Some(row) = hash
+            .parse()
+            .ok()
+            .map(|id| model.entry(&id))
+            .transpose()?
+            .flatten()
+        {
             hits.push(entry_hit(row));
         }
         hits.extend(model.items(&hash, 10)?.into_iter().map(|row| Hit {
@@ -300,7 +393,10 @@ fn find(model: &dyn ReadModel, words: &str) -> Result<Vec<Hit>, ReadModelError> 
         }));
     }
     if exact_party.is_none() {
-        let filter = EntryFilter { text: Some(words.to_owned()), ..EntryFilter::default() };
+        let filter = EntryFilter {
+            text: Some(words.to_owned()),
+            ..EntryFilter::default()
+        };
         for row in model.entries(&filter, &page)?.rows {
             let hit = entry_hit(row);
             if hits.iter().all(|other: &Hit| other.id != hit.id) {

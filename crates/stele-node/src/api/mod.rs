@@ -107,7 +107,8 @@ pub fn router(app: SharedApp) -> Router {
         let document = document.clone();
         async move { ([(header::CONTENT_TYPE, "application/json")], document).into_response() }
     };
-    let security = |name, value| SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value));
+    let security =
+        |name, value| SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value));
     router
         .route("/openapi.json", axum::routing::get(openapi))
         // Its path has slashes, which OpenAPI cannot say; docs/api-auth.md describes it.
@@ -117,8 +118,14 @@ pub fn router(app: SharedApp) -> Router {
         .fallback(fallback)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .layer(axum::middleware::from_fn_with_state(SharedApp::clone(&app), crate::auth::guard::guard))
-        .layer(security(header::CONTENT_SECURITY_POLICY, console::CONTENT_SECURITY_POLICY))
+        .layer(axum::middleware::from_fn_with_state(
+            SharedApp::clone(&app),
+            crate::auth::guard::guard,
+        ))
+        .layer(security(
+            header::CONTENT_SECURITY_POLICY,
+            console::CONTENT_SECURITY_POLICY,
+        ))
         .layer(security(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(security(header::REFERRER_POLICY, "no-referrer"))
         .with_state(app)

@@ -116,7 +116,11 @@ pub async fn health(State(app): State<SharedApp>) -> Json<HealthView> {
 #[utoipa::path(get, path = "/ready", tag = "network", responses((status = 200, body = HealthView), (status = 503, body = HealthView)))]
 pub async fn ready(state: State<SharedApp>) -> Response {
     let health = health(state).await;
-    let status = if health.problem.is_some() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    let status = if health.problem.is_some() {
+        StatusCode::SERVICE_UNAVAILABLE
+    } else {
+        StatusCode::OK
+    };
     (status, health).into_response()
 }
 
@@ -178,7 +182,11 @@ pub struct BlockPage {
 
 fn block_view(app: &SharedApp, height: Height) -> Answer<BlockView> {
     let certificate = app.ledger.certificate(height).map_err(internal)?;
-    let first = app.ledger.log().first_index(height).map_err(|error| Problem::internal(&error))?;
+    let first = app
+        .ledger
+        .log()
+        .first_index(height)
+        .map_err(|error| Problem::internal(&error))?;
     let header = &certificate.header;
     Ok(BlockView {
         height: height.get(),
@@ -196,31 +204,53 @@ fn block_view(app: &SharedApp, height: Height) -> Answer<BlockView> {
 /// Blocks, newest first.
 #[utoipa::path(get, path = "/v1/blocks", tag = "network", params(PageQuery),
     responses((status = 200, body = BlockPage), (status = "default", body = Problem, content_type = "application/problem+json")))]
-pub async fn blocks(State(app): State<SharedApp>, Query(query): Query<PageQuery>) -> Answer<Json<BlockPage>> {
+pub async fn blocks(
+    State(app): State<SharedApp>,
+    Query(query): Query<PageQuery>,
+) -> Answer<Json<BlockPage>> {
     let limit = query.limit()? as u64;
     let newest = app.ledger.head().height().get();
     let from = match &query.cursor {
         None => newest,
-        Some(cursor) => {
-            cursor.parse().ok().filter(|height| *height <= newest).ok_or_else(|| Problem::bad_parameter("cursor", "a cursor from the page before"))?
-        }
+        Some(cursor) => cursor
+            .parse()
+            .ok()
+            .filter(|height| *height <= newest)
+            .ok_or_else(|| Problem::bad_parameter("cursor", "a cursor from the page before"))?,
     };
     let to = (from + 1).saturating_sub(limit);
-    let items = (to..=from).rev().map(|height| block_view(&app, Height::new(height))).collect::<Answer<_>>()?;
-    Ok(Json(BlockPage { items, next_cursor: (to > 0).then(|| (to - 1).to_string()) }))
+    let items = (to..=from)
+        .rev()
+        .map(|height| block_view(&app, Height::new(height)))
+        .collect::<Answer<_>>()?;
+    Ok(Json(BlockPage {
+        items,
+        next_cursor: (to > 0).then(|| (to - 1).to_string()),
+    }))
 }
 
 /// One block with its entries.
 #[utoipa::path(get, path = "/v1/blocks/{height}", tag = "network", params(("height" = u64, Path)),
     responses((status = 200, body = BlockView), (status = "default", body = Problem, content_type = "application/problem+json")))]
-pub async fn block(State(app): State<SharedApp>, Path(height): Path<u64>) -> Answer<Json<BlockView>> {
+pub async fn block(
+    State(app): State<SharedApp>,
+    Path(height): Path<u64>,
+) -> Answer<Json<BlockView>> {
     if height > app.ledger.head().height().get() {
         return Err(Problem::not_found("block of this height"));
     }
     let height = Height::new(height);
     let mut view = block_view(&app, height)?;
-    let frame = app.ledger.log().block(height).map_err(|error| Problem::internal(&error))?;
+    let frame = app
+        .ledger
+        .log()
+        .block(height)
+        .map_err(|error| Problem::internal(&error))?;
     let entries = app.ledger.entries_of(&frame).map_err(internal)?;
-    view.entries = entries.iter().take(1_000).map(|entry| entry_view(&app.registry, entry)).collect();
+    view.entries = entries
+        .iter()
+        .take(1_000)
+        .map(|entry| entry_view(&app.registry, entry))
+        .collect();
     Ok(Json(view))
 }

@@ -83,14 +83,23 @@ fn field_type(kind: &FieldType) -> (&'static str, Value) {
         FieldType::Bool => ("bool", json!({})),
         FieldType::List { of, min, max } => {
             let (kind, limits) = field_type(of);
-            ("list", json!({"of": kind, "of_limits": limits, "min": min, "max": max}))
+            (
+                "list",
+                json!({"of": kind, "of_limits": limits, "min": min, "max": max}),
+            )
         }
     }
 }
 
 fn field_view(field: &FieldSpec) -> FieldView {
     let (kind, limits) = field_type(&field.kind);
-    FieldView { name: field.name, kind, limits, required: field.required, doc: field.doc }
+    FieldView {
+        name: field.name,
+        kind,
+        limits,
+        required: field.required,
+        doc: field.doc,
+    }
 }
 
 fn register_view(register: &dyn Register, counts: &HashMap<String, (u64, u64)>) -> RegisterView {
@@ -100,10 +109,11 @@ fn register_view(register: &dyn Register, counts: &HashMap<String, (u64, u64)>) 
         doc: command.doc,
         fields: command.fields.iter().map(field_view).collect(),
     });
-    let refusals = register
-        .refusals()
-        .iter()
-        .map(|rule| RefusalView { code: rule.code, sentence: rule.sentence, hint: rule.hint });
+    let refusals = register.refusals().iter().map(|rule| RefusalView {
+        code: rule.code,
+        sentence: rule.sentence,
+        hint: rule.hint,
+    });
     RegisterView {
         name: register.name(),
         version: register.version(),
@@ -116,8 +126,15 @@ fn register_view(register: &dyn Register, counts: &HashMap<String, (u64, u64)>) 
 }
 
 fn counts(app: &SharedApp) -> Answer<HashMap<String, (u64, u64)>> {
-    let rows = app.index.model().registers().map_err(|error| Problem::internal(&error))?;
-    Ok(rows.into_iter().map(|row| (row.register, (row.applied, row.refused))).collect())
+    let rows = app
+        .index
+        .model()
+        .registers()
+        .map_err(|error| Problem::internal(&error))?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.register, (row.applied, row.refused)))
+        .collect())
 }
 
 /// All registers with their commands.
@@ -125,15 +142,28 @@ fn counts(app: &SharedApp) -> Answer<HashMap<String, (u64, u64)>> {
     responses((status = 200, body = Vec<RegisterView>), (status = "default", body = Problem, content_type = "application/problem+json")))]
 pub async fn registers(State(app): State<SharedApp>) -> Answer<Json<Vec<RegisterView>>> {
     let counts = counts(&app)?;
-    let names: std::collections::BTreeSet<_> = app.registry.registers().map(Register::name).collect();
-    let latest = names.into_iter().filter_map(|name| app.registry.latest(name));
-    Ok(Json(latest.map(|register| register_view(register, &counts)).collect()))
+    let names: std::collections::BTreeSet<_> =
+        app.registry.registers().map(Register::name).collect();
+    let latest = names
+        .into_iter()
+        .filter_map(|name| app.registry.latest(name));
+    Ok(Json(
+        latest
+            .map(|register| register_view(register, &counts))
+            .collect(),
+    ))
 }
 
 /// One register.
 #[utoipa::path(get, path = "/v1/registers/{name}", tag = "registers", params(("name" = String, Path)),
     responses((status = 200, body = RegisterView), (status = "default", body = Problem, content_type = "application/problem+json")))]
-pub async fn register(State(app): State<SharedApp>, Path(name): Path<String>) -> Answer<Json<RegisterView>> {
-    let register = app.registry.latest(&name).ok_or_else(|| Problem::not_found("register of this name"))?;
+pub async fn register(
+    State(app): State<SharedApp>,
+    Path(name): Path<String>,
+) -> Answer<Json<RegisterView>> {
+    let register = app
+        .registry
+        .latest(&name)
+        .ok_or_else(|| Problem::not_found("register of this name"))?;
     Ok(Json(register_view(register, &counts(&app)?)))
 }

@@ -24,7 +24,10 @@ pub async fn scenarios(State(app): State<SharedApp>) -> Json<Vec<ScenarioInfo>> 
 /// One scenario.
 #[utoipa::path(get, path = "/v1/scenarios/{name}", tag = "scenarios", params(("name" = String, Path)),
     responses((status = 200, body = ScenarioInfo), (status = "default", body = Problem, content_type = "application/problem+json")))]
-pub async fn scenario(State(app): State<SharedApp>, Path(name): Path<String>) -> Answer<Json<ScenarioInfo>> {
+pub async fn scenario(
+    State(app): State<SharedApp>,
+    Path(name): Path<String>,
+) -> Answer<Json<ScenarioInfo>> {
     let found = app.runs.list().into_iter().find(|info| info.name == name);
     found.map(Json).ok_or_else(unknown)
 }
@@ -50,8 +53,14 @@ pub async fn start(State(app): State<SharedApp>, Path(name): Path<String>) -> An
 /// How the newest run stands, with its report once it is done.
 #[utoipa::path(get, path = "/v1/scenarios/{name}/runs/latest", tag = "scenarios", params(("name" = String, Path)),
     responses((status = 200, body = RunView), (status = "default", body = Problem, content_type = "application/problem+json")))]
-pub async fn latest(State(app): State<SharedApp>, Path(name): Path<String>) -> Answer<Json<RunView>> {
-    let run = app.runs.newest(&name).ok_or_else(|| Problem::not_found("run of this scenario yet"))?;
+pub async fn latest(
+    State(app): State<SharedApp>,
+    Path(name): Path<String>,
+) -> Answer<Json<RunView>> {
+    let run = app
+        .runs
+        .newest(&name)
+        .ok_or_else(|| Problem::not_found("run of this scenario yet"))?;
     Ok(Json(run))
 }
 
@@ -59,16 +68,29 @@ pub async fn latest(State(app): State<SharedApp>, Path(name): Path<String>) -> A
 #[utoipa::path(get, path = "/v1/scenarios/{name}/runs/latest/files/{file}", tag = "scenarios",
     params(("name" = String, Path), ("file" = String, Path)),
     responses((status = 200, body = Vec<u8>), (status = "default", body = Problem, content_type = "application/problem+json")))]
-pub async fn file(State(app): State<SharedApp>, Path((name, file)): Path<(String, String)>) -> Answer<Response> {
+pub async fn file(
+    State(app): State<SharedApp>,
+    Path((name, file)): Path<(String, String)>,
+) -> Answer<Response> {
     let missing = || Problem::not_found("file of this run");
     let run = app.runs.newest(&name).ok_or_else(missing)?;
-    let folder = run.report.as_ref().and_then(|report| report["folder"].as_str().map(str::to_owned)).ok_or_else(missing)?;
+    let folder = run
+        .report
+        .as_ref()
+        .and_then(|report| report["folder"].as_str().map(str::to_owned))
+        .ok_or_else(missing)?;
     // One plain name within the run's own folder: nothing that could lead out of it.
-    let plain = !file.is_empty() && !file.starts_with('.') && file.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+    let plain = !file.is_empty()
+        && !file.starts_with('.')
+        && file
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
     if !plain {
         return Err(missing());
     }
-    let bytes = tokio::fs::read(std::path::Path::new(&folder).join(&file)).await.map_err(|_| missing())?;
+    let bytes = tokio::fs::read(std::path::Path::new(&folder).join(&file))
+        .await
+        .map_err(|_| missing())?;
     let media = match file.rsplit('.').next() {
         Some("html") => "text/html; charset=utf-8",
         Some("json") => "application/json",

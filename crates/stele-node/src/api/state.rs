@@ -36,7 +36,9 @@ fn parse(register: &str, key: &str) -> Answer<Vec<u8>> {
     if RegisterName::new(register).is_err() {
         return Err(Problem::bad_parameter("register", "a register's name"));
     }
-    let key = hex::decode(key).ok().filter(|key| (1..=255).contains(&key.len()));
+    let key = hex::decode(key)
+        .ok()
+        .filter(|key| (1..=255).contains(&key.len()));
     key.ok_or_else(|| Problem::bad_parameter("key", "1 to 255 bytes in hexadecimal"))
 }
 
@@ -44,9 +46,16 @@ fn parse(register: &str, key: &str) -> Answer<Vec<u8>> {
 #[utoipa::path(get, path = "/v1/state/{register}/{key}", tag = "state",
     params(("register" = String, Path), ("key" = String, Path, description = "The key in hex; docs/registers/ lists the keys of each register")),
     responses((status = 200, body = StateView), (status = "default", body = Problem, content_type = "application/problem+json")))]
-pub async fn read(State(app): State<SharedApp>, Path((register, key)): Path<(String, String)>) -> Answer<Json<StateView>> {
+pub async fn read(
+    State(app): State<SharedApp>,
+    Path((register, key)): Path<(String, String)>,
+) -> Answer<Json<StateView>> {
     let raw = parse(&register, &key)?;
-    let value = app.ledger.state().get(&register, &raw).map_err(|fault| Problem::internal(&fault))?;
+    let value = app
+        .ledger
+        .state()
+        .get(&register, &raw)
+        .map_err(|fault| Problem::internal(&fault))?;
     Ok(Json(StateView {
         register,
         key,
@@ -60,16 +69,30 @@ pub async fn read(State(app): State<SharedApp>, Path((register, key)): Path<(Str
 #[utoipa::path(get, path = "/v1/state/{register}/{key}/receipt", tag = "state",
     params(("register" = String, Path), ("key" = String, Path, description = "The key in hex")),
     responses((status = 200, body = Vec<u8>, content_type = "application/stele-receipt+cbor"), (status = "default", body = Problem, content_type = "application/problem+json")))]
-pub async fn receipt(State(app): State<SharedApp>, Path((register, key)): Path<(String, String)>) -> Answer<Response> {
+pub async fn receipt(
+    State(app): State<SharedApp>,
+    Path((register, key)): Path<(String, String)>,
+) -> Answer<Response> {
     let raw = parse(&register, &key)?;
     let name = format!("{register}{key}");
-    let proven = tokio::task::spawn_blocking(move || app.ledger.state_receipt(&[(&register, &raw)])).await;
+    let proven =
+        tokio::task::spawn_blocking(move || app.ledger.state_receipt(&[(&register, &raw)])).await;
     let receipt = match proven.map_err(|error| Problem::internal(&error))? {
         Ok(receipt) => receipt,
-        Err(ProofError::BadRequest) => return Err(Problem::bad_parameter("key", "1 to 255 bytes in hexadecimal")),
+        Err(ProofError::BadRequest) => {
+            return Err(Problem::bad_parameter(
+                "key",
+                "1 to 255 bytes in hexadecimal",
+            ));
+        }
         Err(error @ ProofError::Busy) => {
             let status = axum::http::StatusCode::SERVICE_UNAVAILABLE;
-            return Err(Problem::new(status, "node.proof-busy", format!("{error}."), "Try again in a moment."));
+            return Err(Problem::new(
+                status,
+                "node.proof-busy",
+                format!("{error}."),
+                "Try again in a moment.",
+            ));
         }
         Err(error) => return Err(Problem::internal(&error)),
     };

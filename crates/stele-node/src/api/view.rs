@@ -31,10 +31,18 @@ impl OutcomeView {
     /// The view of a recorded outcome. The words of a refusal are not recorded, only its code.
     pub fn of(outcome: &Outcome) -> Self {
         match outcome {
-            Outcome::Applied { .. } => Self { applied: true, ..Self::default() },
-            Outcome::Refused { command_index, code } => {
-                Self { code: Some(code.clone()), command_index: Some(*command_index), ..Self::default() }
-            }
+            Outcome::Applied { .. } => Self {
+                applied: true,
+                ..Self::default()
+            },
+            Outcome::Refused {
+                command_index,
+                code,
+            } => Self {
+                code: Some(code.clone()),
+                command_index: Some(*command_index),
+                ..Self::default()
+            },
         }
     }
 }
@@ -100,7 +108,11 @@ pub struct EntryView {
 pub fn entry_view(registry: &Registry, logged: &LoggedEntry) -> EntryView {
     let (entry, record) = (&logged.entry, &logged.record);
     let mut outcome = OutcomeView::of(&record.outcome);
-    if let Some((sentence, hint)) = outcome.code.as_deref().and_then(|code| explain(registry, code)) {
+    if let Some((sentence, hint)) = outcome
+        .code
+        .as_deref()
+        .and_then(|code| explain(registry, code))
+    {
         outcome.detail = Some(sentence.to_owned());
         outcome.hint = Some(hint.to_owned());
     }
@@ -115,8 +127,15 @@ pub fn entry_view(registry: &Registry, logged: &LoggedEntry) -> EntryView {
         cosigners: entry.cosigner_kids().map(ToString::to_string).collect(),
         rule: record.rule.clone(),
         outcome,
-        commands: entry.commands().map(|command| command_view(registry, &command)).collect(),
-        events: logged.events.iter().map(|event| event_view(registry, &event.name, &event.body)).collect(),
+        commands: entry
+            .commands()
+            .map(|command| command_view(registry, &command))
+            .collect(),
+        events: logged
+            .events
+            .iter()
+            .map(|event| event_view(registry, &event.name, &event.body))
+            .collect(),
         not_before_ms: entry.header().not_before.get(),
         not_after_ms: entry.header().not_after.get(),
         size_bytes: entry.bytes().len(),
@@ -135,8 +154,13 @@ fn command_view(registry: &Registry, command: &stele_core::entry::Command<'_>) -
 }
 
 fn event_view(registry: &Registry, name: &str, body: &[u8]) -> EventView {
-    let typed = registry.event(name).and_then(|spec| body_to_json(spec.fields, body).ok());
-    EventView { name: name.to_owned(), body: typed.unwrap_or_else(|| free_json(body)) }
+    let typed = registry
+        .event(name)
+        .and_then(|spec| body_to_json(spec.fields, body).ok());
+    EventView {
+        name: name.to_owned(),
+        body: typed.unwrap_or_else(|| free_json(body)),
+    }
 }
 
 /// A body that no description fits, such as one that its register refused: shown as it is.
@@ -146,7 +170,12 @@ fn free_json(body: &[u8]) -> Json {
 
 /// The words of a rule. Only its code is recorded; sentence and hint are this program's.
 fn explain(registry: &Registry, code: &str) -> Option<(&'static str, &'static str)> {
-    let rules = registry.registers().flat_map(|register| register.refusals().iter());
+    let rules = registry
+        .registers()
+        .flat_map(|register| register.refusals().iter());
     let rules = rules.chain(stele_registers::registry::REFUSALS);
-    rules.into_iter().find(|rule| rule.code == code).map(|rule| (rule.sentence, rule.hint))
+    rules
+        .into_iter()
+        .find(|rule| rule.code == code)
+        .map(|rule| (rule.sentence, rule.hint))
 }

@@ -42,7 +42,12 @@ pub async fn watch(
         }
         None => query.from.unwrap_or(app.ledger.head().log_size().get()),
     };
-    let cursor = Cursor { heads: app.heads.clone(), app, next, ready: Vec::new().into_iter() };
+    let cursor = Cursor {
+        heads: app.heads.clone(),
+        app,
+        next,
+        ready: Vec::new().into_iter(),
+    };
     let events = stream::unfold(cursor, |mut cursor| async move {
         let event = cursor.next_event().await?;
         Some((Ok(event), cursor))
@@ -67,7 +72,8 @@ impl Cursor {
             if self.next < head.log_size().get() {
                 let app = SharedApp::clone(&self.app);
                 let next = self.next;
-                let read = tokio::task::spawn_blocking(move || block_events(&app, LogIndex::new(next)));
+                let read =
+                    tokio::task::spawn_blocking(move || block_events(&app, LogIndex::new(next)));
                 let (events, next) = match read.await {
                     Ok(Ok(read)) => read,
                     // The stream ends; the client reconnects and asks again from where it was.
@@ -88,22 +94,41 @@ impl Cursor {
 
 /// The events of the block that holds `from`, from there on, and the log index after it.
 fn block_events(app: &SharedApp, from: LogIndex) -> Result<(Vec<Event>, u64), String> {
-    let (height, _) = app.ledger.log().position(from).map_err(|error| error.to_string())?;
-    let block = app.ledger.log().block(height).map_err(|error| error.to_string())?;
-    let entries = app.ledger.entries_of(&block).map_err(|error| error.to_string())?;
+    let (height, _) = app
+        .ledger
+        .log()
+        .position(from)
+        .map_err(|error| error.to_string())?;
+    let block = app
+        .ledger
+        .log()
+        .block(height)
+        .map_err(|error| error.to_string())?;
+    let entries = app
+        .ledger
+        .entries_of(&block)
+        .map_err(|error| error.to_string())?;
     let next = block.first_index().get() + entries.len() as u64;
     let mut events = Vec::with_capacity(entries.len() + 1);
     for entry in entries.iter().filter(|entry| entry.log_index >= from) {
         let line = app.index.summary(entry);
         let data = serde_json::to_string(&line).map_err(|error| error.to_string())?;
-        events.push(Event::default().event("entry").id(entry.log_index.to_string()).data(data));
+        events.push(
+            Event::default()
+                .event("entry")
+                .id(entry.log_index.to_string())
+                .data(data),
+        );
     }
     events.push(block_event(app, height, entries.len())?);
     Ok((events, next))
 }
 
 fn block_event(app: &SharedApp, height: Height, entries: usize) -> Result<Event, String> {
-    let certificate = app.ledger.certificate(height).map_err(|error| error.to_string())?;
+    let certificate = app
+        .ledger
+        .certificate(height)
+        .map_err(|error| error.to_string())?;
     let data = serde_json::json!({
         "height": height.get(),
         "time_ms": certificate.header.time.get(),

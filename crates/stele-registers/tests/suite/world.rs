@@ -88,7 +88,12 @@ pub fn genesis_of(registers: &[(&str, u64)], founders: &[SigningKey]) -> Genesis
 impl World {
     /// A network of all standard registers whose founders hold the keys 1 and 2.
     pub fn new() -> Self {
-        let registers = [("governance", 1), ("identity", 1), ("statement", 1), ("trace", 1)];
+        let registers = [
+            ("governance", 1),
+            ("identity", 1),
+            ("statement", 1),
+            ("trace", 1),
+        ];
         Self::with(Registry::standard(), &registers)
     }
 

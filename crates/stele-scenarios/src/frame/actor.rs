@@ -79,7 +79,7 @@ impl Run<'_> {
         let key = found.ok_or_else(|| {
             ScenarioError::broken("a key `operator` in the node's keystore", "none")
         })?;
-        actor_of(key, "the network's operator")
+        actor_of(key, "the node\u{2019}s operator")
     }
 
     /// Makes a key in the node's keystore and registers a new party with it.

@@ -60,7 +60,8 @@ pub(super) fn capture(run: &mut Run<'_>, measured: &mut Measured) -> Result<(), 
         let refused = files.len() - captured;
         let rest = match refused {
             0 => String::new(),
-            n => format!(" {n} were refused, each with its reason."),
+            1 => " One was refused; the page says why.".to_owned(),
+            n => format!(" {n} were refused; the page says why."),
         };
         Ok(((), format!("{captured} of {} files of {origin} captured, with {events} events whose commitments are proven.{rest}", files.len())))
     })
@@ -124,7 +125,17 @@ fn one(run: &mut Run<'_>, chain: &mut Chain, file: &Path) -> Result<Fate, Scenar
     };
     let kind = match (checked, answer) {
         (Ok(kind), Ok(())) => kind,
-        (Ok(_), Err(reason)) => return Ok(Fate::Refused(reason)),
+        // Sent before, and the same: an event on its own is refused then, in a document it is not.
+        (Ok(Kind::Event), Err(_))
+            if chain
+                .check(run, &document, &document["@context"])
+                .is_ok() =>
+        {
+            Kind::Event
+        }
+        (Ok(_), Err(reason)) => {
+            return Ok(Fate::Refused(format!("valid, but refused: {reason}")));
+        }
         (Err(violations), Err(_)) => {
             let first = &violations[0];
             let more = match violations.len() {

@@ -112,6 +112,16 @@ fn follow(
             .and_then(parse_date_time)
             .unwrap_or_default();
         let id = event["eventID"].as_str().unwrap_or_default().to_owned();
+        // Before its containers are followed: an event that names both belongs to the inner one.
+        if (from..=to).contains(&at_ms) && seen.insert(id.clone()) {
+            let (epc, event) = (epc.to_owned(), event.clone());
+            stops.push(Stop {
+                id,
+                at_ms,
+                epc,
+                event,
+            });
+        }
         let is_child = event["childEPCs"]
             .as_array()
             .is_some_and(|children| children.iter().any(|child| child == epc));
@@ -132,14 +142,6 @@ fn follow(
                 }
                 (_, still) => inside = still,
             }
-        }
-        if (from..=to).contains(&at_ms) && seen.insert(id.clone()) {
-            stops.push(Stop {
-                id,
-                at_ms,
-                epc: epc.to_owned(),
-                event,
-            });
         }
     }
     match inside {

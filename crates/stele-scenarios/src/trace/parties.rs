@@ -14,6 +14,8 @@ pub(super) struct Parties {
     pub shop: Actor,
     pub authority: Actor,
     pub outsider: Actor,
+    /// The node’s operator: the network’s steward, and the one who keeps the events here.
+    pub operator: Actor,
 }
 
 impl Parties {
@@ -33,6 +35,7 @@ impl Parties {
             &self.shop,
             &self.authority,
             &self.outsider,
+            &self.operator,
         ];
         let found = all.iter().find(|actor| actor.id == *id);
         found.map_or_else(|| id.did(), |actor| actor.name.clone())
@@ -74,6 +77,7 @@ pub(super) fn register(run: &mut Run<'_>) -> Result<Parties, ScenarioError> {
             shop: join(run, "organisation", Role::Shop.title())?,
             authority: join(run, "authority", "Fictional Food Authority Examplia")?,
             outsider: join(run, "organisation", "Fictional Association Busybody")?,
+            operator: run.operator()?,
         };
         run.show(Block::Table {
             caption: "The parties, all fictional".to_owned(),
@@ -87,9 +91,8 @@ pub(super) fn register(run: &mut Run<'_>) -> Result<Parties, ScenarioError> {
 
 pub(super) fn accredit(run: &mut Run<'_>, parties: &Parties) -> Result<(), ScenarioError> {
     run.step("accredit-authority", |run| {
-        let steward = run.operator()?;
-        let body = json!({"subject": parties.authority.id.did(), "action": "trace/recall.issue"});
-        let done = run.submit(&steward, "identity", &[("accreditation.grant", body)])?;
+                let body = json!({"subject": parties.authority.id.did(), "action": "trace/recall.issue"});
+        let done = run.submit(&parties.operator, "identity", &[("accreditation.grant", body)])?;
         let claim = format!(
             "The network\u{2019}s steward allowed {} to issue recalls",
             parties.authority.name
