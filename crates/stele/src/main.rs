@@ -1,7 +1,7 @@
 //! The binary `stele`: one command line to run a node, submit, prove, verify, diagnose and measure.
 //!
 //! - [`cli`]: what can be typed. [`commands`]: what it does, one module for each command.
-//! - [`printer`]: the only way to stdout and stderr. [`failure`]: exit codes and errors. [`env`]: every environment variable.
+//! - [`printer`]: the only way to stdout and stderr. [`failure`]: exit codes and errors. [`mod@env`]: every environment variable.
 //! - [`answer`]: what a receipt proves, in JSON and in sentences. `reference`: the page docs/cli.md, made and guarded by a test.
 //! - [`home`], [`network`]: where a node's files lie, and which network is trusted.
 
