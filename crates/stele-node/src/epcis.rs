@@ -5,7 +5,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use stele_core::block::Outcome;
@@ -169,24 +169,20 @@ impl Anchor for LedgerAnchor {
             });
         }
         drop(sender);
-        loop {
-            match receiver.recv_timeout(WAIT) {
-                Ok((number, answer)) => {
-                    answers[number] = Some(match answer {
-                        Ok(Finalised {
-                            refusal: None,
-                            entry_id,
-                            ..
-                        }) => Ok(Some(*entry_id.as_bytes())),
-                        Ok(Finalised {
-                            refusal: Some(refusal),
-                            ..
-                        })
-                        | Err(refusal) => self.judge(&events[number], &refusal),
-                    });
-                }
-                Err(RecvTimeoutError::Disconnected | RecvTimeoutError::Timeout) => break,
-            }
+        // Ends when all have answered, or when one takes too long.
+        while let Ok((number, answer)) = receiver.recv_timeout(WAIT) {
+            answers[number] = Some(match answer {
+                Ok(Finalised {
+                    refusal: None,
+                    entry_id,
+                    ..
+                }) => Ok(Some(*entry_id.as_bytes())),
+                Ok(Finalised {
+                    refusal: Some(refusal),
+                    ..
+                })
+                | Err(refusal) => self.judge(&events[number], &refusal),
+            });
         }
         let late = || Err(temporary("the entry is not final yet"));
         answers

@@ -44,7 +44,7 @@ fn header(out: &mut String, report: &Report) {
         text(report.purpose)
     );
     if let Some(reason) = &report.skip_reason {
-        let _ = write!(out, "<p class=\"lead\">{}</p>\n", text(reason));
+        let _ = writeln!(out, "<p class=\"lead\">{}</p>", text(reason));
     }
     let taken = report.steps.iter().filter(|step| step.ok).count();
     let proven: usize = report.evidence.iter().map(|item| item.bytes).sum();
@@ -76,7 +76,14 @@ fn header(out: &mut String, report: &Report) {
     for (name, value) in facts {
         let _ = write!(out, "<div><dt>{name}</dt><dd>{value}</dd></div>");
     }
-    out.push_str("</dl>\n</div></header>\n");
+    out.push_str("</dl>\n<nav class=\"contents\" aria-label=\"On this page\"><a href=\"#steps\">What was done</a>");
+    if !report.figures.is_empty() {
+        out.push_str("<a href=\"#figures\">What was measured</a>");
+    }
+    if !report.evidence.is_empty() {
+        out.push_str("<a href=\"#evidence\">What is proven</a>");
+    }
+    out.push_str("<a href=\"#check\">Check it yourself</a></nav>\n</div></header>\n");
 }
 
 fn steps(out: &mut String, report: &Report) {
@@ -86,9 +93,9 @@ fn steps(out: &mut String, report: &Report) {
     }
     out.push_str("</ol>\n");
     for (name, reason) in &report.omitted {
-        let _ = write!(
+        let _ = writeln!(
             out,
-            "<p class=\"sub block\">Left out: <strong>{}</strong>. {}</p>\n",
+            "<p class=\"sub block\">Left out: <strong>{}</strong>. {}</p>",
             words(name),
             text(reason)
         );
@@ -113,9 +120,9 @@ fn step_item(out: &mut String, number: usize, step: &StepReport) {
     } else {
         " <span class=\"bad-text\">failed</span>"
     };
-    let _ = write!(
+    let _ = writeln!(
         out,
-        "<li class=\"{}\"><span class=\"num\" aria-hidden=\"true\">{number}</span><div><h3>{}{failed}<span class=\"took\">{took}</span></h3><p>{}</p>\n",
+        "<li class=\"{}\"><span class=\"num\" aria-hidden=\"true\">{number}</span><div><h3>{}{failed}<span class=\"took\">{took}</span></h3><p>{}</p>",
         class.trim(),
         words(step.name),
         text(&step.detail)
@@ -180,9 +187,9 @@ fn table(out: &mut String, caption: &str, head: &[&str], rows: &[Vec<Cell>]) {
 }
 
 fn timeline(out: &mut String, caption: &str, stops: &[(String, String, String, Option<String>)]) {
-    let _ = write!(
+    let _ = writeln!(
         out,
-        "<p class=\"caption\">{}</p><ol class=\"timeline\">\n",
+        "<p class=\"caption\">{}</p><ol class=\"timeline\">",
         text(caption)
     );
     for (when, what, place, proof) in stops {
@@ -385,9 +392,9 @@ fn figures(out: &mut String, figures: &[Figure]) {
             Some(peer) => format!(" Elsewhere: {}.", text(peer)),
             None => String::new(),
         };
-        let _ = write!(
+        let _ = writeln!(
             out,
-            "<tr><td><span class=\"id\">{}</span><br><span class=\"note\">{}{peer}</span></td><td class=\"num-cell\"><span class=\"value\">{} <small>{}</small></span></td><td>{goal}</td></tr>\n",
+            "<tr><td><span class=\"id\">{}</span><br><span class=\"note\">{}{peer}</span></td><td class=\"num-cell\"><span class=\"value\">{} <small>{}</small></span></td><td>{goal}</td></tr>",
             words(figure.id),
             text(&figure.note),
             number(figure.value),
@@ -418,18 +425,18 @@ fn evidence(out: &mut String, report: &Report) {
         };
         // A long list stays folded: the page is to be read, the list to be searched.
         let open = if items.len() <= 12 { " open" } else { "" };
-        let _ = write!(
+        let _ = writeln!(
             out,
-            "<details{open}><summary>{}. {}<span class=\"count\">{} {receipts}</span></summary><div class=\"scroll\"><table><thead><tr><th scope=\"col\">Claim</th><th scope=\"col\">Proven at</th><th scope=\"col\">Bytes</th><th scope=\"col\">Receipt</th></tr></thead><tbody>\n",
+            "<details{open}><summary>{}. {}<span class=\"count\">{} {receipts}</span></summary><div class=\"scroll\"><table><thead><tr><th scope=\"col\">Claim</th><th scope=\"col\">Proven at</th><th scope=\"col\">Bytes</th><th scope=\"col\">Receipt</th></tr></thead><tbody>",
             place + 1,
             words(step.name),
             items.len()
         );
         for item in items {
             let number: String = item.file.chars().take_while(char::is_ascii_digit).collect();
-            let _ = write!(
+            let _ = writeln!(
                 out,
-                "<tr><td>{}</td><td>{}</td><td class=\"num-cell\">{}</td><td class=\"file\">{}</td></tr>\n",
+                "<tr><td>{}</td><td>{}</td><td class=\"num-cell\">{}</td><td class=\"file\">{}</td></tr>",
                 text(&item.claim),
                 text(&item.place),
                 number_of(item.bytes),

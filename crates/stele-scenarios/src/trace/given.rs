@@ -126,11 +126,7 @@ fn one(run: &mut Run<'_>, chain: &mut Chain, file: &Path) -> Result<Fate, Scenar
     let kind = match (checked, answer) {
         (Ok(kind), Ok(())) => kind,
         // Sent before, and the same: an event on its own is refused then, in a document it is not.
-        (Ok(Kind::Event), Err(_))
-            if chain
-                .check(run, &document, &document["@context"])
-                .is_ok() =>
-        {
+        (Ok(Kind::Event), Err(_)) if chain.check(run, &document, &document["@context"]).is_ok() => {
             Kind::Event
         }
         (Ok(_), Err(reason)) => {

@@ -91,8 +91,12 @@ pub(super) fn register(run: &mut Run<'_>) -> Result<Parties, ScenarioError> {
 
 pub(super) fn accredit(run: &mut Run<'_>, parties: &Parties) -> Result<(), ScenarioError> {
     run.step("accredit-authority", |run| {
-                let body = json!({"subject": parties.authority.id.did(), "action": "trace/recall.issue"});
-        let done = run.submit(&parties.operator, "identity", &[("accreditation.grant", body)])?;
+        let body = json!({"subject": parties.authority.id.did(), "action": "trace/recall.issue"});
+        let done = run.submit(
+            &parties.operator,
+            "identity",
+            &[("accreditation.grant", body)],
+        )?;
         let claim = format!(
             "The network\u{2019}s steward allowed {} to issue recalls",
             parties.authority.name
