@@ -13,7 +13,7 @@
 //! let key = SigningKey::from_seed(Suite::Ed25519, &[7; 32]).expect("32 bytes");
 //! let party = client.register_party(key, "organisation", Some("Fictional Olive Mill"))?;
 //! let body = BodyBuilder::new().text("name", "Fictional Olive Mill & Sons").build();
-//! let done = party.submit("identity", &[("party.describe", body)])?;
+//! let done = party.submit("identity", &[("party.rename", body)])?;
 //! let (receipt, proven) = client.verified_receipt(&done.entry_id)?;
 //! # Ok::<(), stele_client::ClientError>(())
 //! ```

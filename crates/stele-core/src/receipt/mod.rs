@@ -1,7 +1,7 @@
 //! Receipts: self-contained proofs under one network key (docs/format.md section 7).
 //!
 //! A [`Receipt`] proves that an entry is in the log with its outcome, or that state values are present or absent, or both.
-//! [`verify`] needs the receipt's bytes and a [`NetworkDescriptor`], nothing else: no clock, no network, no issuer.
+//! [`verify()`] needs the receipt's bytes and a [`NetworkDescriptor`], nothing else: no clock, no network, no issuer.
 
 mod build;
 mod descriptor;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::report::{Bar, Block, Cell, Curve, Figure, Report, StepReport};
 
 const STYLE: &str = include_str!("page.css");
-const MARK: &str = r##"<svg width="26" height="26" viewBox="0 0 32 32" aria-hidden="true"><path fill="#3d4548" d="M7 28V11a9 9 0 0 1 18 0v17z"/><path fill="#6a7376" d="M4 28h24v2.5H4z"/><path stroke="#aab2b2" stroke-width="1.8" d="M11 12h10M11 16h10M11 24h7"/><path stroke="#dcb763" stroke-width="1.8" d="M11 20h10"/></svg>"##;
+const MARK: &str = r##"<svg width="26" height="26" viewBox="0 0 32 32" aria-hidden="true"><path fill="#566064" d="M7 28V11a9 9 0 0 1 18 0v17z"/><path fill="#8a9396" d="M4 28h24v2.5H4z"/><path stroke="#d0d6d4" stroke-width="1.8" d="M11 12h10M11 16h10M11 24h7"/><path stroke="#dcb763" stroke-width="1.8" d="M11 20h10"/></svg>"##;
 
 /// The page.
 pub(super) fn page(report: &Report) -> String {
@@ -389,7 +389,7 @@ fn figures(out: &mut String, figures: &[Figure]) {
             _ => "<span class=\"note\">none set</span>".to_owned(),
         };
         let peer = match &figure.peer {
-            Some(peer) => format!(" Elsewhere: {}.", text(peer)),
+            Some(peer) => format!(". Elsewhere: {}", text(peer)),
             None => String::new(),
         };
         let _ = writeln!(

@@ -45,7 +45,7 @@ pub(super) fn trace(
         let mut stops = Vec::new();
         follow(run, bottle, i64::MIN, i64::MAX, NESTING_MAX, &mut seen, &mut stops)?;
         stops.sort_by_key(|stop| (stop.at_ms, stop.id.clone()));
-        let (item, lines) = history(run, parties, bottle)?;
+        let (item, lines) = history(run, parties, bottle, &stops)?;
         measured.journey = begin.elapsed();
 
         let own = stops.iter().filter(|stop| stop.epc == bottle).count();
@@ -63,7 +63,7 @@ pub(super) fn trace(
             shown.push((when(stop.at_ms), format!("{what}{through}"), format!("{place}, {by}"), Some(recorded.file.clone())));
         }
         run.show(Block::Timeline { caption: format!("Bottle {}", serial(bottle)), stops: shown });
-        show_history(run, parties, bottle, &lines);
+        show_history(run, parties, bottle, &lines, &stops)?;
         show_rides(run, plan);
         slim(run, chain, measured)?;
 
@@ -155,6 +155,7 @@ fn history(
     run: &mut Run<'_>,
     parties: &Parties,
     epc: &str,
+    stops: &[Stop],
 ) -> Result<(Item, Vec<(Line, String)>), ScenarioError> {
     let hash = item(epc);
     let reading = || ScenarioError::client("reading an item");
@@ -184,13 +185,31 @@ fn history(
         let claim = format!(
             "Line {number} of the history of bottle {}: {} by {}",
             serial(epc),
-            line.what,
+            told(&line, stops)?,
             parties.name(&line.by)
         );
         let (_, file) = run.evidence(claim, &receipt)?;
         lines.push((line, file));
     }
     Ok((head, lines))
+}
+
+/// What a line tells. A line about an event names it by a hash; the EPCIS answer must have the event.
+fn told(line: &Line, stops: &[Stop]) -> Result<String, ScenarioError> {
+    if line.what != "event" {
+        return Ok(line.what.clone());
+    }
+    let named = |stop: &&Stop| line.other.as_ref() == Some(&state::event_ref(&line.by, &stop.id));
+    match stops.iter().find(named) {
+        Some(stop) => Ok(format!(
+            "event {}",
+            stop.event["bizStep"].as_str().unwrap_or("without a step")
+        )),
+        None => Err(ScenarioError::broken(
+            "each event of the proven history in the EPCIS answer",
+            format!("none with the reference {:?}", line.other),
+        )),
+    }
 }
 
 /// The proven history agrees with the EPCIS answer and with what the parties signed.
@@ -237,7 +256,13 @@ fn check_history(
     )
 }
 
-fn show_history(run: &mut Run<'_>, parties: &Parties, epc: &str, lines: &[(Line, String)]) {
+fn show_history(
+    run: &mut Run<'_>,
+    parties: &Parties,
+    epc: &str,
+    lines: &[(Line, String)],
+    stops: &[Stop],
+) -> Result<(), ScenarioError> {
     let rows = lines
         .iter()
         .map(|(line, file)| {
@@ -250,14 +275,14 @@ fn show_history(run: &mut Run<'_>, parties: &Parties, epc: &str, lines: &[(Line,
                         parties.name(&stele_core::id::PartyId::from_bytes(*other.as_bytes()))
                     )
                 });
-            vec![
-                words(&line.what.replace('-', " ")).into(),
+            Ok(vec![
+                words(&told(line, stops)?.replace('-', " ")).into(),
                 format!("{}{}", parties.name(&line.by), to.unwrap_or_default()).into(),
                 format!("block {}", line.height).into(),
                 Cell::Link("receipt".to_owned(), file.clone()),
-            ]
+            ])
         })
-        .collect();
+        .collect::<Result<_, ScenarioError>>()?;
     run.show(Block::Table {
         caption: format!(
             "What the chain proves of bottle {}, complete and in order",
@@ -266,6 +291,7 @@ fn show_history(run: &mut Run<'_>, parties: &Parties, epc: &str, lines: &[(Line,
         head: vec!["What", "By", "In", "Proof"],
         rows,
     });
+    Ok(())
 }
 
 fn show_rides(run: &mut Run<'_>, plan: &Plan) {

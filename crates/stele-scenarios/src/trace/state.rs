@@ -20,6 +20,15 @@ pub(super) fn line_key(item: &Hash, number: u64) -> Vec<u8> {
     page_key(&item_key(item), number)
 }
 
+/// The reference of an event that `party` recorded.
+pub(super) fn event_ref(party: &PartyId, event_id: &str) -> Hash {
+    Hash::from_bytes(sha256(&[
+        b"stele/trace/event/v1",
+        party.as_bytes(),
+        event_id.as_bytes(),
+    ]))
+}
+
 /// The key of a lot.
 pub(super) fn lot_key(lot: &Hash) -> Vec<u8> {
     [b"lot/".as_slice(), lot.as_bytes()].concat()
