@@ -11,6 +11,10 @@ use crate::app::SharedApp;
 use crate::problem::{Answer, Problem};
 use crate::runs::{RunView, ScenarioInfo};
 
+/// A report is one file with its own styles and no script; it may load and run nothing else.
+const REPORT_POLICY: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'; sandbox allow-downloads";
+
 fn unknown() -> Problem {
     Problem::not_found("scenario of this name")
 }
@@ -97,5 +101,9 @@ pub async fn file(
         Some("receipt") => "application/stele-receipt+cbor",
         _ => "application/octet-stream",
     };
-    Ok(([(header::CONTENT_TYPE, media)], bytes).into_response())
+    let headers = [
+        (header::CONTENT_TYPE, media),
+        (header::CONTENT_SECURITY_POLICY, REPORT_POLICY),
+    ];
+    Ok((headers, bytes).into_response())
 }
