@@ -155,7 +155,7 @@ fn step_item(out: &mut String, number: usize, step: &StepReport) {
 fn table(out: &mut String, caption: &str, head: &[&str], rows: &[Vec<Cell>]) {
     let _ = write!(
         out,
-        "<div class=\"scroll\"><table><caption>{}</caption><thead><tr>",
+        "<div class=\"scroll\" tabindex=\"0\"><table><caption>{}</caption><thead><tr>",
         text(caption)
     );
     for name in head {
@@ -367,7 +367,7 @@ fn figures(out: &mut String, figures: &[Figure]) {
     if figures.is_empty() {
         return;
     }
-    out.push_str("<section aria-labelledby=\"figures\"><h2 id=\"figures\">What was measured</h2>\n<div class=\"panel scroll figures\"><table><thead><tr><th scope=\"col\">Figure</th><th scope=\"col\">Measured</th><th scope=\"col\">Goal</th></tr></thead><tbody>\n");
+    out.push_str("<section aria-labelledby=\"figures\"><h2 id=\"figures\">What was measured</h2>\n<div class=\"panel scroll figures\" tabindex=\"0\"><table><thead><tr><th scope=\"col\">Figure</th><th scope=\"col\">Measured</th><th scope=\"col\">Goal</th></tr></thead><tbody>\n");
     for figure in figures {
         let goal = match (figure.goal, figure.reached()) {
             (Some(goal), Some(reached)) => {
@@ -427,7 +427,7 @@ fn evidence(out: &mut String, report: &Report) {
         let open = if items.len() <= 12 { " open" } else { "" };
         let _ = writeln!(
             out,
-            "<details{open}><summary>{}. {}<span class=\"count\">{} {receipts}</span></summary><div class=\"scroll\"><table><thead><tr><th scope=\"col\">Claim</th><th scope=\"col\">Proven at</th><th scope=\"col\">Bytes</th><th scope=\"col\">Receipt</th></tr></thead><tbody>",
+            "<details{open}><summary>{}. {}<span class=\"count\">{} {receipts}</span></summary><div class=\"scroll\" tabindex=\"0\"><table><thead><tr><th scope=\"col\">Claim</th><th scope=\"col\">Proven at</th><th scope=\"col\">Bytes</th><th scope=\"col\">Receipt</th></tr></thead><tbody>",
             place + 1,
             words(step.name),
             items.len()
