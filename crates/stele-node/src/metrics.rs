@@ -270,7 +270,8 @@ fn resident_bytes() -> Option<u64> {
 /// The node's figures for Prometheus.
 #[utoipa::path(get, path = "/metrics", tag = "network", responses(
     (status = 200, body = String, content_type = "text/plain; version=0.0.4"),
-    (status = "default", body = crate::Problem, content_type = "application/problem+json")))]
+    (status = "4XX", body = crate::Problem, content_type = "application/problem+json", description = "Refused; nothing changed"),
+        (status = "5XX", body = crate::Problem, content_type = "application/problem+json", description = "The node cannot do it now")))]
 pub async fn metrics(State(app): State<SharedApp>) -> Response {
     (
         [(header::CONTENT_TYPE, "text/plain; version=0.0.4")],

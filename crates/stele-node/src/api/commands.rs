@@ -79,7 +79,8 @@ pub struct PartyAnswer {
 
 /// Signs commands with a key that the node holds, and submits them as one entry.
 #[utoipa::path(post, path = "/v1/commands", tag = "keys", request_body = CommandsRequest,
-    responses((status = 200, body = SubmitAnswer), (status = 202, body = SubmitAnswer), (status = "default", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = SubmitAnswer), (status = 202, body = SubmitAnswer), (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Refused; nothing changed"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json", description = "The node cannot do it now")))]
 pub async fn submit(
     State(app): State<SharedApp>,
     caller: Known,
@@ -127,7 +128,8 @@ fn answer(submitted: Submitted) -> Answer<Response> {
 
 /// Makes a key in the node and registers a new party with it.
 #[utoipa::path(post, path = "/v1/parties", tag = "keys", request_body = NewParty,
-    responses((status = 201, body = PartyAnswer), (status = "default", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 201, body = PartyAnswer), (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Refused; nothing changed"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json", description = "The node cannot do it now")))]
 pub async fn register_party(
     State(app): State<SharedApp>,
     body: Body<NewParty>,

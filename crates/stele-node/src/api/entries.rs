@@ -10,7 +10,7 @@ use stele_core::id::{EntryId, LogIndex};
 use stele_ledger::ledger::{Finalised, LedgerError};
 use utoipa::{IntoParams, ToSchema};
 
-use super::view::{EntryView, OutcomeView, entry_view};
+use super::view::{Binary, EntryView, OutcomeView, entry_view};
 use crate::app::{SharedApp, Submitted};
 use crate::problem::{Answer, Problem};
 
@@ -67,11 +67,12 @@ impl SubmitAnswer {
 /// recorded with the reason, and answered with `outcome.applied: false`.
 #[utoipa::path(
     post, path = "/v1/entries", tag = "entries", params(SubmitQuery),
-    request_body(content = Vec<u8>, content_type = "application/cose"),
+    request_body(content = Binary, content_type = "application/cose"),
     responses(
         (status = 200, body = SubmitAnswer, description = "The entry is final"),
         (status = 202, body = SubmitAnswer, description = "The entry is admitted and waits for a block"),
-        (status = "default", body = Problem, content_type = "application/problem+json", description = "Refused; nothing changed"),
+        (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Refused; nothing changed"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json", description = "The node cannot do it now"),
     )
 )]
 pub async fn submit(
@@ -122,7 +123,8 @@ pub(super) fn internal(error: LedgerError) -> Problem {
 #[utoipa::path(
     get, path = "/v1/entries/{id}", tag = "entries",
     params(("id" = String, Path, description = "The entry's id, 64 hex digits")),
-    responses((status = 200, body = EntryView), (status = "default", body = Problem, content_type = "application/problem+json"))
+    responses((status = 200, body = EntryView), (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Refused; nothing changed"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json", description = "The node cannot do it now"))
 )]
 pub async fn read(State(app): State<SharedApp>, Path(id): Path<String>) -> Answer<Json<EntryView>> {
     let index = locate(&app, &id).await?;
@@ -134,7 +136,8 @@ pub async fn read(State(app): State<SharedApp>, Path(id): Path<String>) -> Answe
 #[utoipa::path(
     get, path = "/v1/entries/{id}/envelope", tag = "entries",
     params(("id" = String, Path, description = "The entry's id, 64 hex digits")),
-    responses((status = 200, body = Vec<u8>, content_type = "application/cose"), (status = "default", body = Problem, content_type = "application/problem+json"))
+    responses((status = 200, body = Binary, content_type = "application/cose"), (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Refused; nothing changed"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json", description = "The node cannot do it now"))
 )]
 pub async fn envelope(State(app): State<SharedApp>, Path(id): Path<String>) -> Answer<Response> {
     let index = locate(&app, &id).await?;
@@ -157,7 +160,8 @@ pub struct ReceiptQuery {
 #[utoipa::path(
     get, path = "/v1/entries/{id}/receipt", tag = "entries",
     params(("id" = String, Path, description = "The entry's id, 64 hex digits"), ReceiptQuery),
-    responses((status = 200, body = Vec<u8>, content_type = "application/stele-receipt+cbor"), (status = "default", body = Problem, content_type = "application/problem+json"))
+    responses((status = 200, body = Binary, content_type = "application/stele-receipt+cbor"), (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Refused; nothing changed"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json", description = "The node cannot do it now"))
 )]
 pub async fn receipt(
     State(app): State<SharedApp>,

@@ -144,7 +144,8 @@ pub struct EvidenceView {
 /// The event with this id, and its error declaration behind it, with what opens their commitments.
 #[utoipa::path(get, path = "/v1/epcis/events/{id}/evidence", tag = "epcis",
     params(("id" = String, Path, description = "The event's id")),
-    responses((status = 200, body = Vec<EvidenceView>), (status = "default", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = Vec<EvidenceView>), (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Refused; nothing changed"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json", description = "The node cannot do it now")))]
 pub async fn evidence(
     State(app): State<SharedApp>,
     Path(id): Path<String>,

@@ -119,7 +119,8 @@ pub(super) fn key_view(app: &App, info: &KeyInfo) -> Answer<KeyView> {
 
 /// The keys that the node holds.
 #[utoipa::path(get, path = "/v1/keys", tag = "keys",
-    responses((status = 200, body = KeyList), (status = "default", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = KeyList), (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Refused; nothing changed"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json", description = "The node cannot do it now")))]
 pub async fn list(State(app): State<SharedApp>) -> Answer<Json<KeyList>> {
     let keys = with_keystore(&app, Keystore::list).await?;
     let items = keys
@@ -131,7 +132,8 @@ pub async fn list(State(app): State<SharedApp>) -> Answer<Json<KeyList>> {
 
 /// Makes a key in the node. It belongs to no party until one is registered with it (POST /v1/parties), or adds it.
 #[utoipa::path(post, path = "/v1/keys", tag = "keys", request_body = NewKey,
-    responses((status = 201, body = KeyView), (status = "default", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 201, body = KeyView), (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Refused; nothing changed"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json", description = "The node cannot do it now")))]
 pub async fn create(State(app): State<SharedApp>, body: Body<NewKey>) -> Answer<Response> {
     let NewKey {
         name,
@@ -146,7 +148,8 @@ pub async fn create(State(app): State<SharedApp>, body: Body<NewKey>) -> Answer<
 
 /// Takes a key out of the node, encrypted under a passphrase, for `stele keys import` elsewhere.
 #[utoipa::path(post, path = "/v1/keys/{name}/export", tag = "keys", request_body = ExportKey, params(("name" = String, Path)),
-    responses((status = 200, body = Object, description = "A key file"), (status = "default", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = Object, description = "A key file"), (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Refused; nothing changed"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json", description = "The node cannot do it now")))]
 pub async fn export(
     State(app): State<SharedApp>,
     Path(name): Path<String>,
@@ -172,7 +175,8 @@ pub async fn export(
 
 /// Removes a key from the node for ever. What it signed stays; nothing more can be signed with it.
 #[utoipa::path(delete, path = "/v1/keys/{name}", tag = "keys", params(("name" = String, Path)),
-    responses((status = 204), (status = "default", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 204), (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Refused; nothing changed"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json", description = "The node cannot do it now")))]
 pub async fn remove(
     State(app): State<SharedApp>,
     Path(name): Path<String>,

@@ -132,7 +132,8 @@ async fn entry_page(
 
 /// Entries by register, party, outcome, time, item or words.
 #[utoipa::path(get, path = "/v1/entries", tag = "entries", params(EntriesQuery),
-    responses((status = 200, body = EntryPage), (status = "default", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = EntryPage), (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Refused; nothing changed"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json", description = "The node cannot do it now")))]
 pub async fn entries(
     State(app): State<SharedApp>,
     Query(asked): Query<EntriesQuery>,
@@ -223,7 +224,8 @@ pub struct PartiesQuery {
 
 /// Parties, in the order in which they appeared.
 #[utoipa::path(get, path = "/v1/parties", tag = "parties", params(PartiesQuery),
-    responses((status = 200, body = PartyPage), (status = "default", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = PartyPage), (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Refused; nothing changed"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json", description = "The node cannot do it now")))]
 pub async fn parties(
     State(app): State<SharedApp>,
     Query(asked): Query<PartiesQuery>,
@@ -241,7 +243,8 @@ pub async fn parties(
 
 /// One party: what the read model and the identity register know of it.
 #[utoipa::path(get, path = "/v1/parties/{did}", tag = "parties", params(("did" = String, Path)),
-    responses((status = 200, body = PartyView), (status = "default", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = PartyView), (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Refused; nothing changed"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json", description = "The node cannot do it now")))]
 pub async fn party(
     State(app): State<SharedApp>,
     Path(did): Path<String>,
@@ -263,7 +266,8 @@ pub async fn party(
 
 /// The entries that a party signed or that speak of it.
 #[utoipa::path(get, path = "/v1/parties/{did}/entries", tag = "parties", params(("did" = String, Path), PageQuery),
-    responses((status = 200, body = EntryPage), (status = "default", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = EntryPage), (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Refused; nothing changed"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json", description = "The node cannot do it now")))]
 pub async fn party_entries(
     State(app): State<SharedApp>,
     Path(did): Path<String>,
@@ -307,7 +311,8 @@ pub struct SearchQuery {
 
 /// Finds entries, parties, blocks and items by id or words.
 #[utoipa::path(get, path = "/v1/search", tag = "entries", params(SearchQuery),
-    responses((status = 200, body = SearchAnswer), (status = "default", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = SearchAnswer), (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Refused; nothing changed"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json", description = "The node cannot do it now")))]
 pub async fn search(
     State(app): State<SharedApp>,
     Query(asked): Query<SearchQuery>,

@@ -203,7 +203,8 @@ fn block_view(app: &SharedApp, height: Height) -> Answer<BlockView> {
 
 /// Blocks, newest first.
 #[utoipa::path(get, path = "/v1/blocks", tag = "network", params(PageQuery),
-    responses((status = 200, body = BlockPage), (status = "default", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = BlockPage), (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Refused; nothing changed"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json", description = "The node cannot do it now")))]
 pub async fn blocks(
     State(app): State<SharedApp>,
     Query(query): Query<PageQuery>,
@@ -231,7 +232,8 @@ pub async fn blocks(
 
 /// One block with its entries.
 #[utoipa::path(get, path = "/v1/blocks/{height}", tag = "network", params(("height" = u64, Path)),
-    responses((status = 200, body = BlockView), (status = "default", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = BlockView), (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Refused; nothing changed"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json", description = "The node cannot do it now")))]
 pub async fn block(
     State(app): State<SharedApp>,
     Path(height): Path<u64>,

@@ -139,7 +139,8 @@ fn counts(app: &SharedApp) -> Answer<HashMap<String, (u64, u64)>> {
 
 /// All registers with their commands.
 #[utoipa::path(get, path = "/v1/registers", tag = "registers",
-    responses((status = 200, body = Vec<RegisterView>), (status = "default", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = Vec<RegisterView>), (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Refused; nothing changed"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json", description = "The node cannot do it now")))]
 pub async fn registers(State(app): State<SharedApp>) -> Answer<Json<Vec<RegisterView>>> {
     let counts = counts(&app)?;
     let names: std::collections::BTreeSet<_> =
@@ -156,7 +157,8 @@ pub async fn registers(State(app): State<SharedApp>) -> Answer<Json<Vec<Register
 
 /// One register.
 #[utoipa::path(get, path = "/v1/registers/{name}", tag = "registers", params(("name" = String, Path)),
-    responses((status = 200, body = RegisterView), (status = "default", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = RegisterView), (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Refused; nothing changed"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json", description = "The node cannot do it now")))]
 pub async fn register(
     State(app): State<SharedApp>,
     Path(name): Path<String>,

@@ -7,13 +7,13 @@ use axum::response::{IntoResponse, Response};
 use stele_client::Client;
 use stele_core::receipt::NetworkDescriptor;
 
+use crate::api::view::Binary;
 use crate::app::SharedApp;
 use crate::problem::{Answer, Problem};
 use crate::runs::{RunView, ScenarioInfo};
 
 /// A report is one file with its own styles and no script; it may load and run nothing else.
-const REPORT_POLICY: &str =
-    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'; sandbox allow-downloads";
+const REPORT_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'; sandbox allow-downloads";
 
 fn unknown() -> Problem {
     Problem::not_found("scenario of this name")
@@ -27,7 +27,8 @@ pub async fn scenarios(State(app): State<SharedApp>) -> Json<Vec<ScenarioInfo>> 
 
 /// One scenario.
 #[utoipa::path(get, path = "/v1/scenarios/{name}", tag = "scenarios", params(("name" = String, Path)),
-    responses((status = 200, body = ScenarioInfo), (status = "default", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = ScenarioInfo), (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Refused; nothing changed"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json", description = "The node cannot do it now")))]
 pub async fn scenario(
     State(app): State<SharedApp>,
     Path(name): Path<String>,
@@ -38,7 +39,8 @@ pub async fn scenario(
 
 /// Starts a run; it goes on by itself, and `runs/latest` tells how it stands.
 #[utoipa::path(post, path = "/v1/scenarios/{name}/runs", tag = "scenarios", params(("name" = String, Path)),
-    responses((status = 202, body = RunView), (status = "default", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 202, body = RunView), (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Refused; nothing changed"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json", description = "The node cannot do it now")))]
 pub async fn start(State(app): State<SharedApp>, Path(name): Path<String>) -> Answer<Response> {
     let network = NetworkDescriptor::of_genesis(app.ledger.genesis());
     let client = Client::connect_to(&app.url, network).with_token(app.token.reveal());
@@ -56,7 +58,8 @@ pub async fn start(State(app): State<SharedApp>, Path(name): Path<String>) -> An
 
 /// How the newest run stands, with its report once it is done.
 #[utoipa::path(get, path = "/v1/scenarios/{name}/runs/latest", tag = "scenarios", params(("name" = String, Path)),
-    responses((status = 200, body = RunView), (status = "default", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = RunView), (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Refused; nothing changed"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json", description = "The node cannot do it now")))]
 pub async fn latest(
     State(app): State<SharedApp>,
     Path(name): Path<String>,
@@ -71,7 +74,8 @@ pub async fn latest(
 /// A file that the newest run wrote: its report or one of its receipts.
 #[utoipa::path(get, path = "/v1/scenarios/{name}/runs/latest/files/{file}", tag = "scenarios",
     params(("name" = String, Path), ("file" = String, Path)),
-    responses((status = 200, body = Vec<u8>), (status = "default", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = Binary), (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Refused; nothing changed"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json", description = "The node cannot do it now")))]
 pub async fn file(
     State(app): State<SharedApp>,
     Path((name, file)): Path<(String, String)>,

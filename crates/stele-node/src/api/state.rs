@@ -11,6 +11,7 @@ use stele_registers::json::cbor_to_json;
 use utoipa::ToSchema;
 
 use super::entries::receipt_response;
+use crate::api::view::Binary;
 use crate::app::SharedApp;
 use crate::problem::{Answer, Problem};
 
@@ -45,7 +46,8 @@ fn parse(register: &str, key: &str) -> Answer<Vec<u8>> {
 /// The value of a state key.
 #[utoipa::path(get, path = "/v1/state/{register}/{key}", tag = "state",
     params(("register" = String, Path), ("key" = String, Path, description = "The key in hex; docs/registers/ lists the keys of each register")),
-    responses((status = 200, body = StateView), (status = "default", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = StateView), (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Refused; nothing changed"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json", description = "The node cannot do it now")))]
 pub async fn read(
     State(app): State<SharedApp>,
     Path((register, key)): Path<(String, String)>,
@@ -68,7 +70,8 @@ pub async fn read(
 /// The receipt of a state key: proof that it holds its value, or that it holds none.
 #[utoipa::path(get, path = "/v1/state/{register}/{key}/receipt", tag = "state",
     params(("register" = String, Path), ("key" = String, Path, description = "The key in hex")),
-    responses((status = 200, body = Vec<u8>, content_type = "application/stele-receipt+cbor"), (status = "default", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = Binary, content_type = "application/stele-receipt+cbor"), (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Refused; nothing changed"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json", description = "The node cannot do it now")))]
 pub async fn receipt(
     State(app): State<SharedApp>,
     Path((register, key)): Path<(String, String)>,

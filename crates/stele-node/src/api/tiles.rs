@@ -29,7 +29,8 @@ fn not_ed25519() -> Problem {
 
 /// The newest final block's view of the log, as a signed note (C2SP tlog-checkpoint).
 #[utoipa::path(get, path = "/log/checkpoint", tag = "log",
-    responses((status = 200, body = String, content_type = "text/plain"), (status = "default", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = String, content_type = "text/plain"), (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Refused; nothing changed"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json", description = "The node cannot do it now")))]
 pub async fn checkpoint(State(app): State<SharedApp>) -> Answer<Response> {
     let note = app.ledger.signed_checkpoint().ok_or_else(not_ed25519)?;
     let headers = [
@@ -41,7 +42,8 @@ pub async fn checkpoint(State(app): State<SharedApp>) -> Answer<Response> {
 
 /// The key under which the checkpoint verifies, as C2SP signed notes write it.
 #[utoipa::path(get, path = "/log/key", tag = "log",
-    responses((status = 200, body = String, content_type = "text/plain"), (status = "default", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = String, content_type = "text/plain"), (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Refused; nothing changed"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json", description = "The node cannot do it now")))]
 pub async fn key(State(app): State<SharedApp>) -> Answer<Response> {
     let key = app.ledger.log_verifier_key().ok_or_else(not_ed25519)?;
     Ok(([(header::CONTENT_TYPE, TEXT)], key.format() + "\n").into_response())
@@ -162,7 +164,8 @@ fn in_hex(path: &[[u8; 32]]) -> Vec<String> {
 
 /// Proves that an entry's record is in the log.
 #[utoipa::path(get, path = "/log/inclusion", tag = "log", params(InclusionQuery),
-    responses((status = 200, body = InclusionView), (status = "default", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = InclusionView), (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Refused; nothing changed"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json", description = "The node cannot do it now")))]
 pub async fn inclusion(
     State(app): State<SharedApp>,
     Query(InclusionQuery { index, size }): Query<InclusionQuery>,
@@ -193,7 +196,8 @@ pub async fn inclusion(
 
 /// Proves that the log of one size is the beginning of the log of another.
 #[utoipa::path(get, path = "/log/consistency", tag = "log", params(ConsistencyQuery),
-    responses((status = 200, body = ConsistencyView), (status = "default", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = ConsistencyView), (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Refused; nothing changed"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json", description = "The node cannot do it now")))]
 pub async fn consistency(
     State(app): State<SharedApp>,
     Query(ConsistencyQuery { from, to }): Query<ConsistencyQuery>,

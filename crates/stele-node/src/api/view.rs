@@ -8,6 +8,11 @@ use stele_registers::Registry;
 use stele_registers::json::{body_to_json, cbor_to_json};
 use utoipa::ToSchema;
 
+/// Bytes as they are, in the OpenAPI document.
+#[derive(Debug, ToSchema)]
+#[schema(value_type = String, format = Binary)]
+pub struct Binary(#[allow(dead_code)] Vec<u8>);
+
 /// What became of an entry.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct OutcomeView {

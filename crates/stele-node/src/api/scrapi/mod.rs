@@ -31,6 +31,7 @@ pub use statement::{Statement, StatementError};
 use super::commands::{CommandRequest, CommandsRequest, sign_and_submit};
 use super::entries::internal;
 use super::keys::with_keystore;
+use crate::api::view::Binary;
 use crate::app::{SharedApp, Submitted};
 use crate::auth::guard::party_key;
 use crate::init::OPERATOR_KEY;
@@ -50,11 +51,12 @@ fn rejected(code: &str, detail: impl Into<String>, hint: &str) -> Problem {
 
 /// Registers a signed statement, and answers with its receipt.
 #[utoipa::path(post, path = "/entries", tag = "scitt",
-    request_body(content = Vec<u8>, content_type = "application/cose"),
+    request_body(content = Binary, content_type = "application/cose"),
     responses(
-        (status = 201, body = Vec<u8>, content_type = "application/cose", description = "Registered; the receipt"),
+        (status = 201, body = Binary, content_type = "application/cose", description = "Registered; the receipt"),
         (status = 303, description = "Registration is running; its receipt will be at Location"),
-        (status = "default", body = Vec<u8>, content_type = "application/concise-problem-details+cbor"),
+        (status = "4XX", body = Binary, content_type = "application/concise-problem-details+cbor", description = "Refused; nothing changed"),
+        (status = "5XX", body = Binary, content_type = "application/concise-problem-details+cbor", description = "The node cannot do it now"),
     ))]
 pub async fn submit(
     State(app): State<SharedApp>,
@@ -231,8 +233,9 @@ async fn registered(app: &SharedApp, hash: &Hash) -> Answer<Option<LogIndex>> {
 #[utoipa::path(get, path = "/entries/{id}", tag = "scitt",
     params(("id" = String, Path, description = "An entry's id or a statement's hash, 64 hex digits")),
     responses(
-        (status = 200, body = Vec<u8>, content_type = "application/cose", description = "The COSE Receipt; the full Stele receipt for Accept: application/stele-receipt+cbor"),
-        (status = "default", body = Vec<u8>, content_type = "application/concise-problem-details+cbor"),
+        (status = 200, body = Binary, content_type = "application/cose", description = "The COSE Receipt; the full Stele receipt for Accept: application/stele-receipt+cbor"),
+        (status = "4XX", body = Binary, content_type = "application/concise-problem-details+cbor", description = "Refused; nothing changed"),
+        (status = "5XX", body = Binary, content_type = "application/concise-problem-details+cbor", description = "The node cannot do it now"),
     ))]
 pub async fn resolve(
     State(app): State<SharedApp>,
@@ -329,7 +332,7 @@ fn network_key(app: &SharedApp) -> Value {
 
 /// The key under which receipts verify, in a COSE_KeySet (RFC 9052 section 7).
 #[utoipa::path(get, path = "/.well-known/scitt-keys", tag = "scitt",
-    responses((status = 200, body = Vec<u8>, content_type = "application/cbor")))]
+    responses((status = 200, body = Binary, content_type = "application/cbor")))]
 pub async fn keys(State(app): State<SharedApp>) -> Response {
     (
         [(header::CONTENT_TYPE, CBOR)],
@@ -341,8 +344,9 @@ pub async fn keys(State(app): State<SharedApp>) -> Response {
 /// One key by the `kid` in a receipt: base64url without padding, or hexadecimal.
 #[utoipa::path(get, path = "/.well-known/scitt-keys/{kid}", tag = "scitt",
     params(("kid" = String, Path, description = "The kid, in base64url or hex")),
-    responses((status = 200, body = Vec<u8>, content_type = "application/cbor"),
-        (status = "default", body = Vec<u8>, content_type = "application/concise-problem-details+cbor")))]
+    responses((status = 200, body = Binary, content_type = "application/cbor"),
+        (status = "4XX", body = Binary, content_type = "application/concise-problem-details+cbor", description = "Refused; nothing changed"),
+        (status = "5XX", body = Binary, content_type = "application/concise-problem-details+cbor", description = "The node cannot do it now")))]
 pub async fn key(State(app): State<SharedApp>, Path(kid): Path<String>) -> Answer<Response> {
     if read_kid(&kid) == Some(app.ledger.genesis().network_key.kid()) {
         return Ok(([(header::CONTENT_TYPE, CBOR)], network_key(&app).encode()).into_response());
