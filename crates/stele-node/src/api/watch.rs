@@ -27,7 +27,8 @@ pub struct WatchQuery {
 /// goes on with the next one: none is missed, none comes twice. An event `block` follows the entries of each block.
 #[utoipa::path(
     get, path = "/v1/watch", tag = "entries", params(WatchQuery),
-    responses((status = 200, content_type = "text/event-stream", description = "Events `entry` and `block`"))
+    responses((status = 200, content_type = "text/event-stream", description = "Events `entry` and `block`"),
+        (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Refused; nothing changed"))
 )]
 pub async fn watch(
     State(app): State<SharedApp>,
