@@ -560,3 +560,44 @@ impl EntryBuilder {
         Entry::decode(out.into_vec())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::suite::PublicKey;
+
+    fn bytes(hex: &str) -> Vec<u8> {
+        hex::decode(hex.to_lowercase()).expect("hex")
+    }
+
+    /// Examples sign-pass-01 and sign-pass-03 of the COSE working group's collection (cose-wg/Examples, sign1-tests): the bytes
+    /// to be signed, and signatures by their P-256 key "11".
+    #[test]
+    fn the_published_cose_examples_verify() {
+        let x = "bac5b11cad8f99f9c72b05cf4b9e26d244dc189f745228255a219a86d6a09eff";
+        let y = "20138bf82dc1b6d562be0fa54ab7804a3a64b6d72ccfed6b6fb6ed28bbfc117e";
+        let key = bytes(&format!("a4010220012158 20{x}2258 20{y}").replace(' ', ""));
+        let key = PublicKey::from_cose_key(&key).expect("the working group's key");
+        let content = b"This is the content.";
+        let examples = [
+            (
+                "",
+                "846A5369676E617475726531404054546869732069732074686520636F6E74656E742E",
+                "EAE868ECC176883766C5DC5BA5B8DCA25DAB3C2E56A551CE5705B793914348E11A02E5F0344BF2D4EE5C7FD75A68A9F5E0B3CC1F1FC1409C189566586FF9D610",
+            ),
+            (
+                "a10126",
+                "846A5369676E61747572653143A101264054546869732069732074686520636F6E74656E742E",
+                "EAE868ECC176883766C5DC5BA5B8DCA25DAB3C2E56A551CE5705B793914348E19F43D6C6BA654472DA301B645B293C9BA939295B97C4BDB847782BFF384C5794",
+            ),
+        ];
+        for (protected, to_be_signed, signature) in examples {
+            let message = sig_structure(&bytes(protected), content);
+            assert_eq!(message, bytes(to_be_signed));
+            key.verify(-7, &message, &bytes(signature)).expect("valid");
+            let other = sig_structure(&bytes(protected), b"This is other content");
+            key.verify(-7, &other, &bytes(signature))
+                .expect_err("the content was changed");
+        }
+    }
+}
