@@ -562,8 +562,8 @@ async fn quotas_and_limits() {
     let node = TestNode::start(|_| {}).await;
     for (path, bytes) in [
         ("/v1/keys", 70_000),
-        ("/v1/entries", 1_100_000),
-        ("/entries", 1_100_000),
+        ("/v1/entries", 2_200_000),
+        ("/entries", 2_200_000),
     ] {
         // Refused by the length alone, before any of the body is sent.
         let length = bytes.to_string();
