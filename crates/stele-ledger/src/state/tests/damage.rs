@@ -182,6 +182,20 @@ fn a_flipped_bit_in_checkpoint_or_manifest_is_refused_and_named() {
 }
 
 #[test]
+fn a_creation_that_was_cut_short_is_taken_up_again() {
+    let whole = tempfile::tempdir().unwrap();
+    drop(State::open(whole.path(), options()).unwrap());
+    let header = fs::read(whole.path().join(segment_name(0))).unwrap();
+    for length in 0..=header.len() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join(segment_name(0)), &header[..length]).unwrap();
+        let (state, report) = State::open(dir.path(), options()).unwrap();
+        assert_eq!(report.height, None);
+        check(&state, &Model::default());
+    }
+}
+
+#[test]
 fn missing_files_are_named() {
     let sample = Sample::new(true);
     for name in [checkpoint_name(1), segment_name(0)] {
