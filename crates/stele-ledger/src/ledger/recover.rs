@@ -94,7 +94,8 @@ pub(super) fn open_state(
     };
     let (state, report) = match State::open(&dir, options.clone()) {
         // A checkpoint of blocks that the log lost in a power cut. They were never final, and the state is made anew.
-        Err(StateError::Ahead { .. }) => {
+        // No manifest: this very step was cut short by a kill.
+        Err(StateError::Ahead { .. } | StateError::NoManifest { .. }) => {
             State::destroy(&dir)?;
             State::open(&dir, options)?
         }

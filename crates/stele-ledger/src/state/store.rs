@@ -466,30 +466,7 @@ fn is_unused(dir: &Path) -> Result<bool, StateError> {
 }
 
 /// Writes the first segment and the first manifest of an empty state.
-/// Whether no state was ever finished here: there is no manifest and no checkpoint, and no segment holds a frame. A kill
-/// during [`initialise`] leaves such a folder; nothing is lost by beginning again.
-fn holds_nothing(dir: &Path) -> Result<bool, StateError> {
-    for name in files::names(dir)? {
-        let path = dir.join(&name);
-        let empty = match files::segment_number(&name) {
-            Some(_) => {
-                let length = fs::metadata(&path)
-                    .map_err(io_error("inspect", &path))?
-                    .len();
-                length <= SEGMENT_HEADER as u64
-            }
-            None => name != files::MANIFEST && !files::is_checkpoint(&name),
-        };
-        if !empty {
-            return Ok(false);
-        }
-    }
-    Ok(true)
-}
-
 fn initialise(dir: &Path, options: &StateOptions) -> Result<(), StateError> {
-    // What a creation that was cut short left behind.
-    files::remove(&dir.join(files::segment_name(0)))?;
     let writer = Writer::create(dir, options.segment_bytes)?;
     let segment = writer.segment();
     files::sync(&segment.file, &segment.path)?;
