@@ -61,6 +61,7 @@ impl World {
                 key: key(0, 1).public().clone(),
             }],
             registers,
+            committee: None,
         };
         Ledger::create(dir, &genesis, &*registry, &key(0, 0))?;
         let signers = (0..signer_count)

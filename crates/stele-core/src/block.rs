@@ -291,23 +291,31 @@ pub struct Certificate {
 
 impl Certificate {
     /// Signs a block. The header's `alg` and `kid` are set to those of `key`.
-    pub fn sign(mut header: BlockHeader, log_root: Hash, key: &SigningKey) -> Self {
-        header.alg = key.public().suite().algorithm();
-        header.kid = key.public().kid();
-        let signature = key.sign(&sig_structure(&header.encode(), log_root.as_bytes()));
+    pub fn sign(header: BlockHeader, log_root: Hash, key: &SigningKey) -> Self {
+        let mut certificate = Self::unsigned(header, log_root, key.public());
+        certificate.signature = key.sign(&certificate.message());
+        certificate
+    }
+
+    /// A block that nobody has signed yet. The header's `alg` and `kid` are set to those of `key`.
+    pub fn unsigned(mut header: BlockHeader, log_root: Hash, key: &PublicKey) -> Self {
+        header.alg = key.suite().algorithm();
+        header.kid = key.kid();
         Self {
             header,
             log_root,
-            signature,
+            signature: Vec::new(),
         }
+    }
+
+    /// What the network signs: the `Sig_structure` (RFC 9052 section 4.4).
+    pub fn message(&self) -> Vec<u8> {
+        sig_structure(&self.header.encode(), self.log_root.as_bytes())
     }
 
     /// The hash of the `Sig_structure`.
     pub fn block_hash(&self) -> BlockHash {
-        BlockHash::from_bytes(sha256(&[&sig_structure(
-            &self.header.encode(),
-            self.log_root.as_bytes(),
-        )]))
+        BlockHash::from_bytes(sha256(&[&self.message()]))
     }
 
     /// Checks the signature.
@@ -315,8 +323,7 @@ impl Certificate {
     /// # Errors
     /// [`SuiteError`].
     pub fn verify(&self, key: &PublicKey) -> Result<(), SuiteError> {
-        let message = sig_structure(&self.header.encode(), self.log_root.as_bytes());
-        key.verify(self.header.alg, &message, &self.signature)
+        key.verify(self.header.alg, &self.message(), &self.signature)
     }
 
     /// The certificate as a COSE_Sign1 that carries the log root as its payload.

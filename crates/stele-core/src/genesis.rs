@@ -6,6 +6,12 @@ use crate::suite::PublicKey;
 
 /// The largest genesis, in bytes.
 pub const GENESIS_BYTES_MAX: usize = 1 << 20;
+/// The most validators of a committee.
+pub const VALIDATORS_MAX: usize = 100;
+/// The largest public polynomial, in bytes.
+pub const SHARING_BYTES_MAX: usize = 16 << 10;
+/// The longest epoch, in blocks of the engine.
+pub const EPOCH_BLOCKS_MAX: u64 = 1_000_000;
 const COSE_KEY_BYTES_MAX: usize = 4096;
 
 /// A founding member.
@@ -15,6 +21,28 @@ pub struct Member {
     pub name: String,
     /// Its first key; its party id follows from it.
     pub key: PublicKey,
+}
+
+/// A founding validator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Validator {
+    /// Which founding member runs it.
+    pub member: usize,
+    /// The Ed25519 key of its node: for links and votes.
+    pub node_key: [u8; 32],
+    /// Where it listens, as `host:port`, 1 to 255 bytes.
+    pub address: String,
+}
+
+/// The committee that a network of several validators starts with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committee {
+    /// How many blocks of the engine make an epoch, at least 2; between epochs the committee may change.
+    pub epoch_blocks: u64,
+    /// The public polynomial of the shares of the network key, as the founding ceremony wrote it.
+    pub sharing: Vec<u8>,
+    /// The validators, ascending by node key.
+    pub validators: Vec<Validator>,
 }
 
 /// What a network starts with. Its hash is the network's id.
@@ -30,15 +58,19 @@ pub struct Genesis {
     pub members: Vec<Member>,
     /// The registers and their versions at the start.
     pub registers: Vec<(RegisterName, u64)>,
+    /// The committee; `None` in a network of one validator, which holds the network key alone.
+    pub committee: Option<Committee>,
 }
 
 impl Genesis {
     /// The deterministic encoding.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Encoder::new();
-        out.array(6)
-            .uint(1)
-            .text(&self.name)
+        match self.committee {
+            None => out.array(6).uint(1),
+            Some(_) => out.array(7).uint(2),
+        };
+        out.text(&self.name)
             .uint(self.time.get())
             .raw(&self.network_key.to_cose_key());
         out.array(self.members.len());
@@ -50,6 +82,18 @@ impl Genesis {
         out.array(self.registers.len());
         for (name, version) in &self.registers {
             out.array(2).text(name.as_str()).uint(*version);
+        }
+        if let Some(committee) = &self.committee {
+            out.array(3)
+                .uint(committee.epoch_blocks)
+                .bytes(&committee.sharing)
+                .array(committee.validators.len());
+            for validator in &committee.validators {
+                out.array(3)
+                    .uint(validator.member as u64)
+                    .bytes(&validator.node_key)
+                    .text(&validator.address);
+            }
         }
         out.into_vec()
     }
@@ -67,8 +111,16 @@ impl Genesis {
         }
         cbor::check(bytes)?;
         let mut decoder = Decoder::new(bytes);
-        decoder.array_of(6, "a genesis of six parts")?;
-        decoder.exactly(1, "version 1")?;
+        let parts = decoder.array(7)?;
+        let offset = decoder.position();
+        let with_committee = match (parts, decoder.uint()?) {
+            (6, 1) => false,
+            (7, 2) => true,
+            _ => {
+                let kind = ErrorKind::Expected("a genesis of version 1 or 2");
+                return Err(DecodeError { offset, kind });
+            }
+        };
         let name = read_name(&mut decoder, 64)?;
         let time = TimeMs::new(decoder.uint()?);
         let network_key = read_key(&mut decoder)?;
@@ -90,7 +142,19 @@ impl Genesis {
             })?;
             registers.push((name, decoder.uint()?));
         }
+        let committee = if with_committee {
+            Some(read_committee(&mut decoder, members.len())?)
+        } else {
+            None
+        };
         decoder.finish()?;
+        // A committee signs with shares of its key, and one validator has nobody to share a key with.
+        if network_key.suite().is_for_parties() == committee.is_some() {
+            return Err(DecodeError {
+                offset: 0,
+                kind: ErrorKind::Expected("a network key that fits the committee"),
+            });
+        }
         if members.is_empty() || registers.is_empty() {
             return Err(DecodeError {
                 offset: 0,
@@ -103,6 +167,7 @@ impl Genesis {
             network_key,
             members,
             registers,
+            committee,
         })
     }
 
@@ -110,6 +175,51 @@ impl Genesis {
     pub fn network_id(&self) -> NetworkId {
         NetworkId::of_genesis(&self.encode())
     }
+}
+
+fn read_committee(decoder: &mut Decoder<'_>, members: usize) -> Result<Committee, DecodeError> {
+    let wrong = |offset, what| DecodeError {
+        offset,
+        kind: ErrorKind::Expected(what),
+    };
+    decoder.array_of(3, "a committee of three parts")?;
+    let offset = decoder.position();
+    let epoch_blocks = decoder.uint()?;
+    if !(2..=EPOCH_BLOCKS_MAX).contains(&epoch_blocks) {
+        return Err(wrong(offset, "an epoch of 2 to 1,000,000 blocks"));
+    }
+    let sharing = decoder.bytes(SHARING_BYTES_MAX)?.to_vec();
+    let mut validators: Vec<Validator> = Vec::new();
+    let count = decoder.array(VALIDATORS_MAX)?;
+    if count == 0 {
+        return Err(wrong(offset, "a validator at least"));
+    }
+    for _ in 0..count {
+        decoder.array_of(3, "a validator of three parts")?;
+        let offset = decoder.position();
+        let member = usize::try_from(decoder.uint()?)
+            .ok()
+            .filter(|member| *member < members)
+            .ok_or_else(|| wrong(offset, "the number of a member"))?;
+        let offset = decoder.position();
+        let node_key = decoder.bytes32()?;
+        if validators
+            .last()
+            .is_some_and(|last| last.node_key >= node_key)
+        {
+            return Err(wrong(offset, "node keys that ascend"));
+        }
+        validators.push(Validator {
+            member,
+            node_key,
+            address: read_name(decoder, 255)?,
+        });
+    }
+    Ok(Committee {
+        epoch_blocks,
+        sharing,
+        validators,
+    })
 }
 
 fn read_name(decoder: &mut Decoder<'_>, max: usize) -> Result<String, DecodeError> {

@@ -67,6 +67,7 @@ fn genesis(network_key: &SigningKey) -> Genesis {
             (register("identity"), 1),
             (register("trace"), 24),
         ],
+        committee: None,
     }
 }
 

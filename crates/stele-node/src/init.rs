@@ -152,6 +152,7 @@ impl Home {
                 key: operator.public().clone(),
             }],
             registers,
+            committee: None,
         };
         Ledger::create(&self.ledger(), &genesis, registry, &network)?;
         let descriptor = descriptor_json(&genesis);

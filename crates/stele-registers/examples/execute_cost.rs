@@ -70,6 +70,7 @@ fn main() {
         registers: ["governance", "identity", "trace", "insert"]
             .map(|n| (name(n), 1))
             .to_vec(),
+        committee: None,
     };
     let mut registers = Registry::standard_registers();
     registers.push(Arc::new(Insert));

@@ -31,6 +31,13 @@ const ED25519_ML_DSA_65: Template = &[(
     ],
     1984,
 )];
+/// `{1: 7, 3: -65602, -1: pub}`: key type AKP, BLS12-381 with keys in G2.
+const BLS12_381: Template = &[(
+    &[
+        0xa3, 0x01, 0x07, 0x03, 0x3a, 0x00, 0x01, 0x00, 0x41, 0x20, 0x58, 0x60,
+    ],
+    96,
+)];
 /// `{1: 2, -1: -65601, -2: x, -3: y}`: key type EC2, curve SM2.
 #[cfg(feature = "sm")]
 const SM2: Template = &[
@@ -49,6 +56,7 @@ const fn template(suite: Suite) -> Template {
         Suite::Es256 => ES256,
         Suite::MlDsa65 => ML_DSA_65,
         Suite::Ed25519MlDsa65 => ED25519_ML_DSA_65,
+        Suite::Bls12381 => BLS12_381,
         #[cfg(feature = "sm")]
         Suite::Sm2 => SM2,
     }

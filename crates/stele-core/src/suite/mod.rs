@@ -17,6 +17,7 @@
 //! ```
 
 mod batch;
+mod bls12381;
 mod cose_key;
 mod ed25519;
 mod es256;
@@ -45,6 +46,8 @@ pub enum Suite {
     MlDsa65,
     /// Ed25519 and ML-DSA-65 over the same message; both must verify.
     Ed25519MlDsa65,
+    /// BLS signatures on BLS12-381, 48 bytes, for the key of a network alone (draft-irtf-cfrg-bls-signature).
+    Bls12381,
     /// SM2 with SM3 and the default signer id (GB/T 32918.2).
     #[cfg(feature = "sm")]
     Sm2,
@@ -57,6 +60,7 @@ impl Suite {
         Self::Es256,
         Self::MlDsa65,
         Self::Ed25519MlDsa65,
+        Self::Bls12381,
         #[cfg(feature = "sm")]
         Self::Sm2,
     ];
@@ -68,6 +72,7 @@ impl Suite {
             Self::Es256 => "ES256",
             Self::MlDsa65 => "ML-DSA-65",
             Self::Ed25519MlDsa65 => "Ed25519+ML-DSA-65",
+            Self::Bls12381 => "BLS12-381",
             #[cfg(feature = "sm")]
             Self::Sm2 => "SM2",
         }
@@ -85,6 +90,7 @@ impl Suite {
             Self::Es256 => -7,
             Self::MlDsa65 => -49,
             Self::Ed25519MlDsa65 => -65600,
+            Self::Bls12381 => -65602,
             #[cfg(feature = "sm")]
             Self::Sm2 => -65601,
         }
@@ -117,6 +123,7 @@ impl Suite {
             Self::Ed25519 | Self::Es256 => 64,
             Self::MlDsa65 => ml_dsa::SIGNATURE_LEN,
             Self::Ed25519MlDsa65 => 64 + ml_dsa::SIGNATURE_LEN,
+            Self::Bls12381 => bls12381::SIGNATURE_LEN,
             #[cfg(feature = "sm")]
             Self::Sm2 => 64,
         }
@@ -128,6 +135,11 @@ impl Suite {
             Self::Ed25519MlDsa65 => 64,
             _ => 32,
         }
+    }
+
+    /// Whether a party may sign entries with keys of this suite. The key of a network signs its blocks and nothing else.
+    pub const fn is_for_parties(self) -> bool {
+        !matches!(self, Self::Bls12381)
     }
 
     /// Refuses a signature of the wrong length before any arithmetic.

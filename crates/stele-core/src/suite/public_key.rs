@@ -3,7 +3,7 @@
 use core::fmt;
 use core::hash::{Hash, Hasher};
 
-use super::{Suite, SuiteError, cose_key, ed25519, es256, hybrid, ml_dsa};
+use super::{Suite, SuiteError, bls12381, cose_key, ed25519, es256, hybrid, ml_dsa};
 use crate::id::{KeyId, sha256};
 
 /// A public key, parsed and ready to verify; cheap to clone.
@@ -23,6 +23,7 @@ pub(super) enum Material {
     Es256(es256::Public),
     MlDsa65(ml_dsa::Public),
     Ed25519MlDsa65(hybrid::Public),
+    Bls12381(bls12381::Public),
     #[cfg(feature = "sm")]
     Sm2(super::sm2::Public),
 }
@@ -40,6 +41,7 @@ impl PublicKey {
             Suite::Es256 => es256::parse(&bytes).map(Material::Es256),
             Suite::MlDsa65 => ml_dsa::parse(&bytes).map(Material::MlDsa65),
             Suite::Ed25519MlDsa65 => hybrid::parse(&bytes).map(Material::Ed25519MlDsa65),
+            Suite::Bls12381 => bls12381::parse(&bytes).map(Material::Bls12381),
             #[cfg(feature = "sm")]
             Suite::Sm2 => super::sm2::parse(&bytes).map(Material::Sm2),
         };
@@ -84,6 +86,7 @@ impl PublicKey {
             Material::Es256(key) => es256::verify(key, message, signature),
             Material::MlDsa65(key) => ml_dsa::verify(key, message, signature),
             Material::Ed25519MlDsa65(key) => hybrid::verify(key, message, signature),
+            Material::Bls12381(key) => bls12381::verify(key, message, signature),
             #[cfg(feature = "sm")]
             Material::Sm2(key) => super::sm2::verify(key, message, signature),
         };
@@ -102,6 +105,7 @@ impl Material {
             Self::Es256(_) => Suite::Es256,
             Self::MlDsa65(_) => Suite::MlDsa65,
             Self::Ed25519MlDsa65(_) => Suite::Ed25519MlDsa65,
+            Self::Bls12381(_) => Suite::Bls12381,
             #[cfg(feature = "sm")]
             Self::Sm2(_) => Suite::Sm2,
         }
@@ -113,6 +117,7 @@ impl Material {
             Self::Es256(key) => es256::material(key),
             Self::MlDsa65(key) => ml_dsa::material(key),
             Self::Ed25519MlDsa65(key) => hybrid::material(key),
+            Self::Bls12381(key) => bls12381::material(key),
             #[cfg(feature = "sm")]
             Self::Sm2(key) => super::sm2::material(key),
         };

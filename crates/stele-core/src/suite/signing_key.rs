@@ -6,7 +6,7 @@ use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
 use super::public_key::Material;
-use super::{PublicKey, Suite, SuiteError, ed25519, es256, hybrid, ml_dsa};
+use super::{PublicKey, Suite, SuiteError, bls12381, ed25519, es256, hybrid, ml_dsa};
 
 /// A secret key with its public key.
 ///
@@ -22,6 +22,7 @@ enum Secret {
     Es256(es256::Secret),
     MlDsa65(ml_dsa::Secret),
     Ed25519MlDsa65(hybrid::Secret),
+    Bls12381(bls12381::Secret),
     #[cfg(feature = "sm")]
     Sm2(super::sm2::Secret),
 }
@@ -33,7 +34,7 @@ impl SigningKey {
         loop {
             rng.fill_bytes(&mut secret);
             // A random 32-byte string fails only as a scalar outside the group order: for P-256 and SM2
-            // in one case of 2^32. Drawing again keeps the scalars uniform.
+            // in one case of 2^32, for BLS12-381 in every other one. Drawing again keeps the scalars uniform.
             if let Ok(key) = Self::from_seed(suite, &secret) {
                 return key;
             }
@@ -41,7 +42,7 @@ impl SigningKey {
     }
 
     /// Makes the key whose secret is `seed`: the 32-byte seed of RFC 8032 for Ed25519, the 32-byte
-    /// big-endian scalar for ES256 and SM2, the 32-byte seed xi of FIPS 204 for ML-DSA-65, and for the
+    /// big-endian scalar for ES256, BLS12-381 and SM2, the 32-byte seed xi of FIPS 204 for ML-DSA-65, and for the
     /// hybrid the Ed25519 seed followed by the ML-DSA-65 seed.
     ///
     /// # Errors
@@ -64,6 +65,7 @@ impl SigningKey {
             Suite::Ed25519MlDsa65 => second
                 .first_chunk::<32>()
                 .map(|second| Secret::Ed25519MlDsa65(hybrid::from_seeds(first, second))),
+            Suite::Bls12381 => bls12381::from_secret(seed).map(Secret::Bls12381),
             #[cfg(feature = "sm")]
             Suite::Sm2 => super::sm2::from_secret(seed).map(Secret::Sm2),
         };
@@ -90,6 +92,7 @@ impl SigningKey {
             }
             Secret::MlDsa65(key) => Zeroizing::new(key.as_seed().to_vec()),
             Secret::Ed25519MlDsa65(key) => Zeroizing::new(hybrid::seeds(key).concat()),
+            Secret::Bls12381(key) => Zeroizing::new(key.serialize().to_vec()),
             #[cfg(feature = "sm")]
             Secret::Sm2(key) => {
                 let scalar = Zeroizing::new(<[u8; 32]>::from(key.to_bytes()));
@@ -117,19 +120,21 @@ impl SigningKey {
             Secret::Es256(key) => es256::sign(key, message).to_vec(),
             Secret::MlDsa65(key) => ml_dsa::sign(key, message),
             Secret::Ed25519MlDsa65(key) => hybrid::sign(key, message),
+            Secret::Bls12381(key) => bls12381::sign(key, message).to_vec(),
             #[cfg(feature = "sm")]
             Secret::Sm2(key) => super::sm2::sign(key, message).to_vec(),
         }
     }
 
     /// Signs with randomness from `rng` mixed into the nonce (hedged), which protects against fault and
-    /// side-channel attacks on deterministic nonces. Ed25519 has no such mode and stays deterministic.
+    /// side-channel attacks on deterministic nonces. Ed25519 and BLS12-381 have no such mode and stay deterministic.
     pub fn sign_with_rng<R: CryptoRng + ?Sized>(&self, message: &[u8], rng: &mut R) -> Vec<u8> {
         match &self.secret {
             Secret::Ed25519(key) => ed25519::sign(key, message).to_vec(),
             Secret::Es256(key) => es256::sign_with_rng(key, message, rng).to_vec(),
             Secret::MlDsa65(key) => ml_dsa::sign_with_rng(key, message, rng),
             Secret::Ed25519MlDsa65(key) => hybrid::sign_with_rng(key, message, rng),
+            Secret::Bls12381(key) => bls12381::sign(key, message).to_vec(),
             #[cfg(feature = "sm")]
             Secret::Sm2(key) => super::sm2::sign_with_rng(key, message, rng).to_vec(),
         }
@@ -143,6 +148,7 @@ impl Secret {
             Self::Es256(key) => Material::Es256(*key.verifying_key()),
             Self::MlDsa65(key) => Material::MlDsa65(ml_dsa::public(key)),
             Self::Ed25519MlDsa65(key) => Material::Ed25519MlDsa65(hybrid::public(key)),
+            Self::Bls12381(key) => Material::Bls12381(bls12381::public(key)),
             #[cfg(feature = "sm")]
             Self::Sm2(key) => Material::Sm2(std::sync::Arc::new(key.verifying_key().clone())),
         }

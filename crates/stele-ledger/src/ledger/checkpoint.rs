@@ -18,7 +18,7 @@ impl Ledger {
         Some(VerifierKey {
             name: self.log_origin(),
             key_type: KEY_TYPE_ED25519,
-            public_key: raw_ed25519(self.shared.signer.public())?.to_vec(),
+            public_key: raw_ed25519(self.shared.signer()?.public())?.to_vec(),
         })
     }
 
@@ -41,7 +41,7 @@ impl Ledger {
         let signature = NoteSignature {
             key_id: key.key_id(),
             name: key.name,
-            signature: self.shared.signer.sign(message),
+            signature: self.shared.signer()?.sign(message),
         };
         let note = Note {
             text,

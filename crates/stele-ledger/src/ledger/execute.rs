@@ -7,14 +7,16 @@ use crossbeam_channel::{Receiver, Sender};
 use stele_core::block::{BlockHeader, Certificate, Record, encode_events};
 use stele_core::cbor::Encoder;
 use stele_core::entry::Entry;
-use stele_core::id::{Hash, Height, KeyId, LogIndex, sha256};
+use stele_core::id::{Hash, Height, KeyId, LogIndex, TimeMs, sha256};
 use stele_core::machine::{
     BlockContext, Executed, Fault, Judgement, Overlay, StateChange, StateMachine,
 };
 use stele_core::merkle;
+use stele_core::suite::SigningKey;
 
 use super::admission::{check_header, refuse_replay};
 use super::open::Shared;
+use super::order::Ordered;
 use super::persist::SPACE_PAUSE;
 use super::replay::ReplayWindow;
 use super::stats::LedgerStats;
@@ -32,6 +34,8 @@ pub(super) struct ExecutedBlock {
     pub(super) leaves: Vec<merkle::Hash>,
     /// Submitters and what they will hear.
     pub(super) listeners: Vec<(Listener, Finalised)>,
+    /// In a network: what the engine is told once the block is durable.
+    pub(super) ordered: Option<Ordered>,
 }
 
 /// The outcome of one entry, ready for the log.
@@ -103,9 +107,10 @@ pub(super) struct Executor {
     pub(super) frontier: merkle::Frontier,
 }
 
-/// Takes what waits, builds block after block, hands each on to be made durable.
+/// Takes what waits, builds block after block, signs each alone and hands it on to be made durable.
 pub(super) fn execute_loop(
     shared: &Shared,
+    signer: &SigningKey,
     mut executor: Executor,
     verified: &Receiver<Pending>,
     executed: &Sender<ExecutedBlock>,
@@ -117,20 +122,16 @@ pub(super) fn execute_loop(
         }
         let batch = take_block(shared, first, verified);
         let started = Instant::now();
-        match executor.build(shared, batch) {
-            Ok(Some(block)) => {
+        match executor.build(shared, (shared.options.clock)(), batch) {
+            Ok(Some(mut block)) => {
+                block.certificate.signature = signer.sign(&block.certificate.message());
                 LedgerStats::add_time(&shared.stats.execute_micros, started.elapsed());
                 if executed.send(block).is_err() {
                     break;
                 }
             }
             Ok(None) => {}
-            Err(broken) => {
-                let refusal = shared.halt(&broken.reason);
-                for listener in broken.listeners {
-                    refuse(listener, shared, refusal.clone());
-                }
-            }
+            Err(broken) => broken.halt(shared),
         }
     }
     // Whoever still waits must not wait for ever.
@@ -154,13 +155,15 @@ fn take_block(shared: &Shared, first: Pending, verified: &Receiver<Pending>) -> 
 }
 
 impl Executor {
-    fn build(
+    /// Executes a block of the given entries. Its certificate lacks the signature. `None` if no entry of it counts.
+    pub(super) fn build(
         &mut self,
         shared: &Shared,
+        time: TimeMs,
         batch: Vec<Pending>,
     ) -> Result<Option<ExecutedBlock>, Broken> {
-        // A block's time never falls, whatever the clock does.
-        let time = (shared.options.clock)().max(self.head.time());
+        // A block's time never falls, whatever the clock of its proposer does.
+        let time = time.max(self.head.time());
         self.replay.forget_before(time);
         let context = BlockContext {
             network: shared.network,
@@ -207,7 +210,7 @@ impl Executor {
             .iter()
             .map(|record| merkle::leaf_hash(record))
             .collect();
-        let certificate = match self.certify(shared, &context, &leaves, changes) {
+        let certificate = match self.result(shared, &context, &leaves, changes) {
             Ok(certificate) => certificate,
             Err(reason) => return Err(Broken::new(reason, block.listeners)),
         };
@@ -223,10 +226,12 @@ impl Executor {
             records,
             leaves,
             listeners,
+            ordered: None,
         }))
     }
 
-    fn certify(
+    /// What the network will sign of the block.
+    fn result(
         &mut self,
         shared: &Shared,
         context: &BlockContext,
@@ -246,10 +251,10 @@ impl Executor {
             tree_size: LogIndex::new(self.frontier.size()),
             state_root: Hash::from_bytes(state_root),
         };
-        Ok(Certificate::sign(
+        Ok(Certificate::unsigned(
             header,
             Hash::from_bytes(self.frontier.root()),
-            &shared.signer,
+            &shared.genesis.network_key,
         ))
     }
 }
@@ -275,13 +280,21 @@ fn apply_when_space(
 }
 
 /// A block that could not be executed: the ledger halts, and these hear of it.
-struct Broken {
-    reason: String,
-    listeners: Vec<Listener>,
+pub(super) struct Broken {
+    pub(super) reason: String,
+    pub(super) listeners: Vec<Listener>,
 }
 
 impl Broken {
-    fn new(reason: String, listeners: Vec<(Listener, Finalised)>) -> Self {
+    /// Halts the ledger; those who wait for this block hear of it.
+    pub(super) fn halt(self, shared: &Shared) {
+        let refusal = shared.halt(&self.reason);
+        for listener in self.listeners {
+            refuse(listener, shared, refusal.clone());
+        }
+    }
+
+    pub(super) fn new(reason: String, listeners: Vec<(Listener, Finalised)>) -> Self {
         let listeners = listeners.into_iter().map(|(listener, _)| listener);
         Self {
             reason,

@@ -21,7 +21,9 @@ mod admission;
 mod checkpoint;
 mod execute;
 mod open;
+mod order;
 mod persist;
+mod pool;
 mod read;
 mod recover;
 mod replay;
@@ -39,6 +41,9 @@ use stele_core::machine::Refusal;
 
 pub use open::{Ledger, Recovered};
 pub(crate) use open::{certificate_at, check_network};
+pub use order::{
+    CertifiedBlock, Certifier, CertifyError, Delivered, Done, OrderedBlock, Uncertified,
+};
 pub use read::ProofError;
 pub(crate) use recover::execute_again;
 pub use stats::{LedgerStats, StatsSnapshot};
@@ -49,6 +54,17 @@ use crate::state::{StateError, StateOptions};
 
 /// Where the ledger takes the time from. Tests give their own.
 pub type Clock = Arc<dyn Fn() -> TimeMs + Send + Sync>;
+
+/// Whose threads do the ledger's work.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Threads {
+    /// The ledger's own: one for each stage.
+    #[default]
+    Own,
+    /// The caller's: every call runs all stages until nothing is left to do. Only in a network, for simulations that
+    /// must take the same steps each time.
+    Caller,
+}
 
 /// Settings of a ledger; none changes what is agreed on, so they may differ from node to node and run to run.
 #[derive(Clone)]
@@ -68,6 +84,8 @@ pub struct LedgerOptions {
     pub checkpoint_blocks_max: u64,
     /// A segment of the state's value log is closed once it has this many bytes.
     pub state_segment_bytes: u64,
+    /// Whose threads do the work.
+    pub threads: Threads,
     /// Settings of the entry log's files.
     pub log: LogOptions,
 }
@@ -82,6 +100,7 @@ impl Default for LedgerOptions {
             disk_reserve_bytes: 64 << 20,
             checkpoint_blocks_max: u64::MAX,
             state_segment_bytes: StateOptions::default().segment_bytes,
+            threads: Threads::default(),
             log: LogOptions::default(),
         }
     }

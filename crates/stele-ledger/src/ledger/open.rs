@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Sender, bounded};
+use crossbeam_channel::{Sender, bounded, unbounded};
 use parking_lot::{Condvar, Mutex, RwLock};
 use stele_core::block::{BlockHeader, Certificate};
 use stele_core::genesis::{GENESIS_BYTES_MAX, Genesis};
@@ -20,10 +20,11 @@ use stele_core::suite::{PublicKey, SigningKey};
 
 use super::admission::KeyCache;
 use super::execute::{ExecutedBlock, Executor, execute_loop};
+use super::order::{Certifier, Member, OrderedBlock, order_loop};
 use super::persist::{Persister, persist_loop};
 use super::stats::{LedgerStats, StatsSnapshot};
 use super::submit::{Pending, verify_loop};
-use super::{Head, LedgerError, LedgerOptions, recover};
+use super::{Head, LedgerError, LedgerOptions, Threads, recover};
 use crate::disk::free_bytes;
 use crate::log::{EntryLog, LogOptions, LogReader, TreeReader, TreeStore};
 use crate::state::State;
@@ -43,7 +44,7 @@ pub(super) struct Shared {
     pub(super) genesis: Genesis,
     pub(super) network: NetworkId,
     pub(super) machine: Arc<dyn StateMachine>,
-    pub(super) signer: SigningKey,
+    pub(super) role: Role,
     pub(super) state: Arc<State>,
     pub(super) log: LogReader,
     pub(super) tree: TreeReader,
@@ -58,6 +59,20 @@ pub(super) struct Shared {
     pub(super) closing: AtomicBool,
     halted: Mutex<Option<String>>,
     disk: Mutex<(Option<Instant>, u64)>,
+}
+
+/// Who orders and signs.
+pub(super) enum Role {
+    /// This node alone.
+    Alone(Arc<SigningKey>),
+    /// A network.
+    Member(Member),
+}
+
+/// What the stages work on when no thread of their own does.
+pub(super) struct Inline {
+    pub(super) executor: Executor,
+    pub(super) persister: Persister,
 }
 
 /// What opening a ledger had to do.
@@ -77,6 +92,10 @@ pub struct Recovered {
 pub struct Ledger {
     pub(super) shared: Arc<Shared>,
     pub(super) queue: Option<Sender<Pending>>,
+    pub(super) ordered: Option<Sender<OrderedBlock>>,
+    pub(super) certified: Option<Sender<ExecutedBlock>>,
+    /// With [`Threads::Caller`]: the stages' own state.
+    pub(super) inline: Option<Mutex<Inline>>,
     threads: Vec<JoinHandle<()>>,
     recovered: Recovered,
 }
@@ -114,31 +133,66 @@ impl Ledger {
         machine: &dyn StateMachine,
         signer: &SigningKey,
     ) -> Result<(), LedgerError> {
+        if signer.public().kid() != genesis.network_key.kid() {
+            return Err(LedgerError::WrongNetworkKey);
+        }
+        let mut certificate = Self::block_zero(genesis, machine)?;
+        certificate.signature = signer.sign(&certificate.message());
+        Self::create_certified(dir, genesis, machine, &certificate)
+    }
+
+    /// Block 0 of a genesis, without the network's signature.
+    ///
+    /// # Errors
+    /// [`LedgerError::Genesis`].
+    pub fn block_zero(
+        genesis: &Genesis,
+        machine: &dyn StateMachine,
+    ) -> Result<Certificate, LedgerError> {
+        let (root, _) = recover::genesis_state(machine, genesis)?;
+        let header = BlockHeader {
+            alg: 0,
+            kid: KeyId::from_bytes([0; 32]),
+            network: genesis.network_id(),
+            height: Height::new(0),
+            time: genesis.time,
+            previous: BlockHash::from_bytes([0; 32]),
+            tree_size: LogIndex::new(0),
+            state_root: Hash::from_bytes(root),
+        };
+        let log_root = Hash::from_bytes(merkle::empty_root());
+        Ok(Certificate::unsigned(
+            header,
+            log_root,
+            &genesis.network_key,
+        ))
+    }
+
+    /// As [`Ledger::create`], with block 0 signed by a network's founders.
+    ///
+    /// # Errors
+    /// [`LedgerError`]; [`LedgerError::WrongNetworkKey`] if the certificate is not block 0 of this genesis under its network key.
+    pub fn create_certified(
+        dir: &Path,
+        genesis: &Genesis,
+        machine: &dyn StateMachine,
+        certificate: &Certificate,
+    ) -> Result<(), LedgerError> {
         if Self::exists(dir) {
             return Err(LedgerError::Exists(dir.to_owned()));
         }
-        if signer.public().kid() != genesis.network_key.kid() {
+        let expected = Self::block_zero(genesis, machine)?;
+        if (&certificate.header, certificate.log_root) != (&expected.header, expected.log_root)
+            || certificate.verify(&genesis.network_key).is_err()
+        {
             return Err(LedgerError::WrongNetworkKey);
         }
         if dir.join("tree").exists() {
             return Err(genesis_is_gone(dir));
         }
         fs::create_dir_all(dir).map_err(io("create", dir))?;
-        let (root, _) = recover::genesis_state(machine, genesis)?;
         let mut log = begin_log(&dir.join("log"), genesis)?;
         if log.next_height() == Height::new(0) {
-            let header = BlockHeader {
-                alg: 0,
-                kid: KeyId::from_bytes([0; 32]),
-                network: genesis.network_id(),
-                height: Height::new(0),
-                time: genesis.time,
-                previous: BlockHash::from_bytes([0; 32]),
-                tree_size: LogIndex::new(0),
-                state_root: Hash::from_bytes(root),
-            };
-            let certificate =
-                Certificate::sign(header, Hash::from_bytes(merkle::empty_root()), signer);
             log.append(
                 Height::new(0),
                 &certificate.encode(),
@@ -164,6 +218,42 @@ impl Ledger {
         if signer.public().kid() != genesis.network_key.kid() {
             return Err(LedgerError::WrongNetworkKey);
         }
+        Self::open_as(
+            dir,
+            genesis,
+            machine,
+            Role::Alone(Arc::new(signer)),
+            options,
+        )
+    }
+
+    /// Opens a ledger whose entries a network orders and whose blocks it signs.
+    ///
+    /// # Errors
+    /// As [`Ledger::open`].
+    pub fn open_network(
+        dir: &Path,
+        machine: Arc<dyn StateMachine>,
+        certifier: Arc<dyn Certifier>,
+        options: LedgerOptions,
+    ) -> Result<Self, LedgerError> {
+        let genesis = Self::read_genesis(dir)?;
+        Self::open_as(
+            dir,
+            genesis,
+            machine,
+            Role::Member(Member::new(certifier)),
+            options,
+        )
+    }
+
+    fn open_as(
+        dir: &Path,
+        genesis: Genesis,
+        machine: Arc<dyn StateMachine>,
+        role: Role,
+        options: LedgerOptions,
+    ) -> Result<Self, LedgerError> {
         let log = EntryLog::open(&dir.join("log"), options.log.clone())?;
         let reader = log.reader();
         let head = last_certificate(&reader)?;
@@ -184,7 +274,7 @@ impl Ledger {
             network: genesis.network_id(),
             genesis,
             machine,
-            signer,
+            role,
             state: Arc::new(state),
             log: reader,
             tree: tree.reader(),
@@ -206,12 +296,8 @@ impl Ledger {
             replay,
             frontier,
         };
-        Ok(Self::start(
-            shared,
-            executor,
-            Persister { log, tree },
-            recovered,
-        ))
+        let persister = Persister::new(&shared, log, tree);
+        Ok(Self::start(shared, executor, persister, recovered))
     }
 
     fn start(
@@ -220,22 +306,57 @@ impl Ledger {
         persister: Persister,
         recovered: Recovered,
     ) -> Self {
+        if shared.options.threads == Threads::Caller {
+            assert!(
+                shared.member().is_some(),
+                "only a network drives a ledger without threads"
+            );
+            return Self {
+                shared,
+                queue: None,
+                ordered: None,
+                certified: None,
+                inline: Some(Mutex::new(Inline {
+                    executor,
+                    persister,
+                })),
+                threads: Vec::new(),
+                recovered,
+            };
+        }
         let (queue, waiting) = bounded::<Pending>(shared.options.queue_entries_max);
         let (verified, admitted) = bounded::<Pending>(shared.options.queue_entries_max);
-        let (executed, to_persist) = bounded::<ExecutedBlock>(BLOCKS_AHEAD_MAX);
         let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
             let builder = std::thread::Builder::new().name(format!("stele-{name}"));
             builder.spawn(work).expect("the system starts a thread")
         };
+        let (mut ordered, mut certified) = (None, None);
+        let (verified, execute, to_persist): (_, Box<dyn FnOnce() + Send>, _) = match &shared.role {
+            Role::Alone(signer) => {
+                let (signer, shared) = (Arc::clone(signer), Arc::clone(&shared));
+                let (executed, to_persist) = bounded::<ExecutedBlock>(BLOCKS_AHEAD_MAX);
+                let work = move || execute_loop(&shared, &signer, executor, &admitted, &executed);
+                (Some(verified), Box::new(work), to_persist)
+            }
+            Role::Member(_) => {
+                let shared = Arc::clone(&shared);
+                let (order, in_order) = unbounded::<OrderedBlock>();
+                // How many blocks are certified and not durable is bounded by whoever orders them.
+                let (executed, to_persist) = unbounded::<ExecutedBlock>();
+                (ordered, certified) = (Some(order), Some(executed.clone()));
+                let work = move || {
+                    let member = shared.member().expect("checked above");
+                    order_loop(&shared, member, executor, &in_order, &executed);
+                };
+                (None, Box::new(work), to_persist)
+            }
+        };
         let threads = vec![
             spawn("verify", {
                 let shared = Arc::clone(&shared);
-                Box::new(move || verify_loop(&shared, &waiting, &verified))
+                Box::new(move || verify_loop(&shared, &waiting, verified.as_ref()))
             }),
-            spawn("execute", {
-                let shared = Arc::clone(&shared);
-                Box::new(move || execute_loop(&shared, executor, &admitted, &executed))
-            }),
+            spawn("execute", execute),
             spawn("persist", {
                 let shared = Arc::clone(&shared);
                 Box::new(move || persist_loop(&shared, persister, &to_persist))
@@ -244,6 +365,9 @@ impl Ledger {
         Self {
             shared,
             queue: Some(queue),
+            ordered,
+            certified,
+            inline: None,
             threads,
             recovered,
         }
@@ -304,6 +428,14 @@ impl Drop for Ledger {
         self.shared.closing.store(true, Ordering::Release);
         // Closing the queue ends the threads one after the other, each after it has finished what waits.
         self.queue = None;
+        self.ordered = None;
+        self.certified = None;
+        if let Some(member) = self.shared.member() {
+            member.close();
+        }
+        if let Some(inline) = self.inline.take() {
+            inline.into_inner().persister.close(&self.shared);
+        }
         for thread in self.threads.drain(..) {
             let ended = thread.join();
             assert!(
@@ -315,6 +447,29 @@ impl Drop for Ledger {
 }
 
 impl Shared {
+    /// What a ledger in a network has besides.
+    pub(super) fn member(&self) -> Option<&Member> {
+        match &self.role {
+            Role::Alone(_) => None,
+            Role::Member(member) => Some(member),
+        }
+    }
+
+    /// The network key, where this node holds it alone.
+    pub(super) fn signer(&self) -> Option<&SigningKey> {
+        match &self.role {
+            Role::Alone(signer) => Some(signer),
+            Role::Member(_) => None,
+        }
+    }
+
+    /// Halts because the network signed another result than ours.
+    pub(super) fn halt_diverged(&self, height: Height) -> Refusal {
+        self.halt(&format!(
+            "the network has another result for block {height} than this node; compare the versions of the programs"
+        ))
+    }
+
     /// Stops taking entries for good: the state in memory is no longer what the log says. Reads go on.
     pub(super) fn halt(&self, reason: &str) -> Refusal {
         let mut halted = self.halted.lock();

@@ -9,11 +9,11 @@ use crossbeam_channel::Receiver;
 use stele_core::id::Height;
 use stele_core::machine::Refusal;
 
-use super::Head;
 use super::execute::ExecutedBlock;
 use super::open::Shared;
 use super::stats::LedgerStats;
 use super::submit::{Progress, refuse};
+use super::{Head, Threads};
 use crate::log::{EntryLog, LogError, TreeStore};
 
 /// How long a block that met a full disk waits before it is tried again.
@@ -23,8 +23,11 @@ const CHECKPOINT_PAUSE: Duration = Duration::from_secs(60);
 
 /// The persisting thread's own files.
 pub(super) struct Persister {
-    pub(super) log: EntryLog,
-    pub(super) tree: TreeStore,
+    log: EntryLog,
+    tree: TreeStore,
+    checkpoints: Checkpoints,
+    /// Once a block is lost, those behind it cannot follow: they are refused, so that nobody waits for ever.
+    stopped: Option<Refusal>,
 }
 
 /// Writes and syncs one block after the other. What is written while the last sync runs is not held back: blocks fill up
@@ -34,42 +37,60 @@ pub(super) fn persist_loop(
     mut files: Persister,
     executed: &Receiver<ExecutedBlock>,
 ) {
-    let mut checkpoints = Checkpoints::new(shared);
-    // Once a block is lost, those behind it cannot follow: they are refused, so that nobody waits for ever.
-    let mut stopped: Option<Refusal> = None;
     while let Ok(block) = executed.recv() {
-        if let Some(refusal) = &stopped {
+        files.take(shared, block);
+    }
+    files.close(shared);
+}
+
+impl Persister {
+    pub(super) fn new(shared: &Shared, log: EntryLog, tree: TreeStore) -> Self {
+        Self {
+            log,
+            tree,
+            checkpoints: Checkpoints::new(shared),
+            stopped: None,
+        }
+    }
+
+    /// Makes a block durable and tells whoever waits for it.
+    pub(super) fn take(&mut self, shared: &Arc<Shared>, block: ExecutedBlock) {
+        if let Some(refusal) = &self.stopped {
             give_up(shared, block, refusal);
-            continue;
+            return;
         }
         let started = Instant::now();
-        match write(shared, &mut files, &block) {
+        match write(shared, self, &block) {
             Ok(()) => {
                 LedgerStats::add_time(&shared.stats.persist_micros, started.elapsed());
                 let height = block.certificate.header.height;
                 publish(shared, block);
-                checkpoints.take_if_due(shared, height);
+                self.checkpoints.take_if_due(shared, height);
             }
             Err(WriteError::NoSpace) => {
                 let refusal = shared.refuse_disk_full();
                 shared.halt("the disk was full when it was closed");
                 give_up(shared, block, &refusal);
-                stopped = Some(refusal);
+                self.stopped = Some(refusal);
             }
             Err(WriteError::Unknown(error)) => {
                 // Its submitters are not answered: whether the block survived is known only after a restart.
                 let entries = block.listeners.len() as u64;
                 shared.stats.waiting.fetch_sub(entries, Ordering::Relaxed);
-                stopped = Some(shared.halt(&format!("the log could not be written: {error}")));
+                self.stopped = Some(shared.halt(&format!("the log could not be written: {error}")));
             }
         }
     }
-    checkpoints.finish();
-    // Both are conveniences of the next opening: what fails here is done then. A checkpoint ahead of the log would be
-    // worth less than none.
-    let _ = files.tree.flush();
-    if shared.state.height() == Some(shared.head.read().height().get()) {
-        let _ = shared.state.checkpoint();
+
+    /// Takes a checkpoint and closes the files.
+    pub(super) fn close(mut self, shared: &Shared) {
+        self.checkpoints.finish();
+        // Both are conveniences of the next opening: what fails here is done then. A checkpoint ahead of the log would be
+        // worth less than none.
+        let _ = self.tree.flush();
+        if shared.state.height() == Some(shared.head.read().height().get()) {
+            let _ = shared.state.checkpoint();
+        }
     }
 }
 
@@ -115,12 +136,16 @@ impl Checkpoints {
         }
         if self.not_before.is_none_or(|time| Instant::now() >= time) {
             self.last = height;
-            self.running = Some(take_checkpoint(shared));
+            let running = take_checkpoint(shared);
+            match shared.options.threads {
+                Threads::Own => self.running = Some(running),
+                Threads::Caller => drop(running.join()),
+            }
         }
     }
 
-    fn finish(self) {
-        if let Some(running) = self.running {
+    fn finish(&mut self) {
+        if let Some(running) = self.running.take() {
             let _ = running.join();
         }
     }
@@ -202,5 +227,8 @@ fn publish(shared: &Shared, block: ExecutedBlock) {
     }
     for watcher in shared.watchers.lock().iter() {
         watcher(&head);
+    }
+    if let Some(ordered) = block.ordered {
+        ordered.durable(&head);
     }
 }

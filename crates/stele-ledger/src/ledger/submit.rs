@@ -1,5 +1,6 @@
 //! Taking entries in: the caller's part and the verifying thread.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError};
@@ -10,9 +11,10 @@ use stele_core::suite::PublicKey;
 
 use super::Finalised;
 use super::admission::{
-    CLOCK_TOLERANCE_MS, check_header, check_signatures, find_keys, refuse_shape,
+    CLOCK_TOLERANCE_MS, check_header, check_signatures, find_keys, refuse_replay, refuse_shape,
 };
 use super::open::{Ledger, Shared};
+use super::pool::Pooling;
 use super::stats::LedgerStats;
 
 /// How many entries are verified together at most.
@@ -40,9 +42,34 @@ pub(super) struct Pending {
     pub(super) entry: Entry,
     pub(super) keys: Vec<PublicKey>,
     pub(super) listener: Listener,
+    pub(super) origin: Origin,
+}
+
+/// Where an entry came from.
+pub(super) enum Origin {
+    /// A client of this node, or the network's order.
+    Client,
+    /// Another node, which answers for what it sends.
+    Peer(Arc<dyn Fn(&Refusal) + Send + Sync>),
+}
+
+impl Origin {
+    pub(super) fn is_client(&self) -> bool {
+        matches!(self, Self::Client)
+    }
 }
 
 impl Pending {
+    /// An entry that nobody here submitted; its keys are found when it is judged.
+    pub(super) fn ordered(entry: Entry) -> Self {
+        Self {
+            entry,
+            keys: Vec::new(),
+            listener: Box::new(|_| {}),
+            origin: Origin::Client,
+        }
+    }
+
     pub(super) fn refuse(self, shared: &Shared, refusal: Refusal) {
         refuse(self.listener, shared, refusal);
     }
@@ -92,45 +119,122 @@ impl Ledger {
             entry,
             keys,
             listener,
+            origin: Origin::Client,
         };
-        self.queue
-            .as_ref()
-            .expect("open until dropped")
-            .try_send(pending)
-            .map_err(|error| {
-                shared.stats.waiting.fetch_sub(1, Ordering::Relaxed);
-                match error {
-                    TrySendError::Full(_) => Refusal::new(
-                        "node.busy",
-                        "More entries are waiting than this node takes.",
-                        "Try again in a moment, or send several commands in one entry.",
-                    ),
-                    TrySendError::Disconnected(_) => shared.refuse_halted(),
-                }
-            })?;
+        if self.pool_len() >= shared.options.queue_entries_max {
+            shared.stats.waiting.fetch_sub(1, Ordering::Relaxed);
+            return Err(refuse_busy());
+        }
+        let Some(queue) = &self.queue else {
+            verify(shared, vec![pending], &mut |pending| {
+                pool(shared, vec![pending])
+            });
+            return Ok(id);
+        };
+        queue.try_send(pending).map_err(|error| {
+            shared.stats.waiting.fetch_sub(1, Ordering::Relaxed);
+            match error {
+                TrySendError::Full(_) => refuse_busy(),
+                TrySendError::Disconnected(_) => shared.refuse_halted(),
+            }
+        })?;
         Ok(id)
+    }
+
+    /// Lets entries of another node wait to be verified; what finds no room is dropped.
+    pub(super) fn enqueue(&self, batch: Vec<Pending>) {
+        let shared = &self.shared;
+        let Some(queue) = &self.queue else {
+            verify(shared, batch, &mut |pending| pool(shared, vec![pending]));
+            return;
+        };
+        for pending in batch {
+            if queue.try_send(pending).is_err() {
+                shared.stats.waiting.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
     }
 }
 
-/// The verifying thread: checks signatures of all that wait, together.
-pub(super) fn verify_loop(shared: &Shared, queue: &Receiver<Pending>, verified: &Sender<Pending>) {
+fn refuse_busy() -> Refusal {
+    Refusal::new(
+        "node.busy",
+        "More entries are waiting than this node takes.",
+        "Try again in a moment, or send several commands in one entry.",
+    )
+}
+
+/// The verifying thread: checks signatures of all that wait, together. With nowhere to send them, what is good goes to the pool.
+pub(super) fn verify_loop(
+    shared: &Shared,
+    queue: &Receiver<Pending>,
+    verified: Option<&Sender<Pending>>,
+) {
     while let Ok(first) = queue.recv() {
         let mut batch = vec![first];
         batch.extend(queue.try_iter().take(VERIFY_ENTRIES_MAX - 1));
-        let checks: Vec<_> = batch
-            .iter()
-            .map(|pending| (&pending.entry, &pending.keys[..]))
-            .collect();
-        let verdicts = check_signatures(&checks);
-        for (mut pending, verdict) in batch.into_iter().zip(verdicts) {
-            match verdict {
-                Ok(()) => {
-                    (pending.listener)(Progress::Admitted(pending.entry.id()));
-                    if verified.send(pending).is_err() {
-                        return;
-                    }
+        let mut good = Vec::new();
+        let mut open = true;
+        verify(shared, batch, &mut |pending| match verified {
+            Some(verified) => open &= verified.send(pending).is_ok(),
+            None => good.push(pending),
+        });
+        if !open {
+            return;
+        }
+        pool(shared, good);
+    }
+}
+
+/// Checks the signatures of a batch together and hands on what is good.
+fn verify(shared: &Shared, batch: Vec<Pending>, good: &mut dyn FnMut(Pending)) {
+    let checks: Vec<_> = batch
+        .iter()
+        .map(|pending| (&pending.entry, &pending.keys[..]))
+        .collect();
+    let verdicts = check_signatures(&checks);
+    for (mut pending, verdict) in batch.into_iter().zip(verdicts) {
+        match verdict {
+            Ok(()) => {
+                (pending.listener)(Progress::Admitted(pending.entry.id()));
+                good(pending);
+            }
+            Err(refusal) => {
+                if let Origin::Peer(blame) = &pending.origin {
+                    blame(&refusal);
                 }
-                Err(refusal) => pending.refuse(shared, refusal),
+                pending.refuse(shared, refusal);
+            }
+        }
+    }
+}
+
+/// Lets verified entries wait for a block of the network, and tells whoever spreads them.
+fn pool(shared: &Shared, batch: Vec<Pending>) {
+    let Some(member) = shared.member() else {
+        return;
+    };
+    // What clients of this node submit is spread by it; what comes from other nodes they have spread themselves.
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for pending in batch {
+        let is_client = pending.origin.is_client();
+        match member.pool.insert(pending) {
+            Pooling::New(bytes) if is_client => ours.push(bytes),
+            Pooling::New(bytes) => theirs.push(bytes),
+            Pooling::Joined => {
+                shared.stats.waiting.fetch_sub(1, Ordering::Relaxed);
+            }
+            Pooling::Executed(pending) => {
+                let refusal = refuse_replay(&pending.entry.id());
+                pending.refuse(shared, refusal);
+            }
+        }
+    }
+    let admitted = member.admitted.read();
+    if let Some(admitted) = &*admitted {
+        for (entries, is_client) in [(ours, true), (theirs, false)] {
+            if !entries.is_empty() {
+                admitted(&entries, is_client);
             }
         }
     }

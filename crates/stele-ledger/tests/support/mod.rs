@@ -79,6 +79,7 @@ impl World {
                 key: key(1001).public().clone(),
             }],
             registers,
+            committee: None,
         };
         let world = Self {
             place,

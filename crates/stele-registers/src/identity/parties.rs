@@ -85,6 +85,7 @@ pub(super) fn save(
 /// The id of a key that a command brings, if it is well-formed.
 pub(super) fn kid_of(cose_key: &[u8]) -> Result<KeyId, Stop> {
     match PublicKey::from_cose_key(cose_key) {
+        Ok(key) if !key.suite().is_for_parties() => Err(refusals::NETWORK_SUITE.about(key.suite())),
         Ok(key) => Ok(key.kid()),
         Err(error) => Err(refusals::BAD_KEY.about(error)),
     }

@@ -15,6 +15,8 @@ rules! {
         "Register the party with party.register, as the first command of an entry signed by the first key in its list, or sign with a registered key.";
     KEY_REVOKED = "identity.key-revoked", "The key that signed has been revoked.",
         "Sign with an active key of the party.";
+    NETWORK_SUITE = "identity.key.network-suite", "Keys of this suite belong to networks, which sign blocks with them; a party cannot use one.",
+        "Register a key of another suite, such as Ed25519 or ES256.";
     BAD_KEY = "identity.key.malformed", "The key is not a COSE_Key of a suite that this network knows.",
         "Send exactly the members that docs/format.md section 2 lists, in deterministic encoding.";
     KEY_EXISTS = "identity.key.exists", "The key is registered already, and a key belongs to one party for ever.",

@@ -82,6 +82,7 @@ pub fn genesis_of(registers: &[(&str, u64)], founders: &[SigningKey]) -> Genesis
             .iter()
             .map(|(name, v)| (RegisterName::new(name).unwrap(), *v))
             .collect(),
+        committee: None,
     }
 }
 

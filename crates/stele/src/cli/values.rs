@@ -34,9 +34,13 @@ pub fn suite(text: &str) -> Result<Suite, String> {
     let found = Suite::ALL
         .iter()
         .copied()
-        .find(|suite| suite.name().eq_ignore_ascii_case(text));
+        .find(|suite| suite.is_for_parties() && suite.name().eq_ignore_ascii_case(text));
     found.ok_or_else(|| {
-        let names: Vec<_> = Suite::ALL.iter().map(|suite| suite.name()).collect();
+        let names: Vec<_> = Suite::ALL
+            .iter()
+            .filter(|suite| suite.is_for_parties())
+            .map(|suite| suite.name())
+            .collect();
         format!("the suites are {}", names.join(", "))
     })
 }

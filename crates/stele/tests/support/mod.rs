@@ -165,6 +165,7 @@ pub fn small_node(dir: &Path) -> Home {
             key: key(2).public().clone(),
         }],
         registers: registers.collect(),
+        committee: None,
     };
     let store = Keystore::open(
         home.keys(),
