@@ -5,6 +5,7 @@
 //! Members and their roles are versioned documents ([`crate::history`]), so who was steward at a past height is provable.
 
 mod apply;
+mod committee;
 mod member;
 pub mod refusals;
 mod spec;
@@ -14,6 +15,7 @@ use stele_core::genesis::Genesis;
 use stele_core::id::{Height, PartyId};
 use stele_core::machine::{Fault, StateReader};
 
+pub use committee::{Committee, Validator, committee, committee_numbered, epoch_blocks};
 pub use member::Member;
 
 use crate::context::{Context, Namespace, View};
@@ -144,7 +146,7 @@ impl Register for Governance {
             schedule.array(1).array(2).uint(*version).uint(0);
             state.put(&register_key(name.as_str()), schedule.into_vec());
         }
-        Ok(())
+        committee::genesis(genesis, state)
     }
 
     fn apply(

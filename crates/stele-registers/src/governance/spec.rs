@@ -149,6 +149,21 @@ pub(super) const STATE_KEYS: &[StateKeySpec] = &[
         doc: "the versions of a register and the heights from which they judge, ascending",
     },
     StateKeySpec {
+        key: "committee",
+        value: "uint",
+        doc: "the number of the committee of validators in force; missing in a network of one validator",
+    },
+    StateKeySpec {
+        key: "committee/<number as 8 bytes>",
+        value: "[since: uint, sharing: bstr, validators: [+ [party: bstr, node-key: bstr, address: tstr]]]",
+        doc: "a committee, in force since a block",
+    },
+    StateKeySpec {
+        key: "epoch-blocks",
+        value: "uint",
+        doc: "how many blocks of the engine make an epoch",
+    },
+    StateKeySpec {
         key: "stewards",
         value: "uint",
         doc: "how many active stewards there are",

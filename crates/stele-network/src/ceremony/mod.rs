@@ -1,0 +1,28 @@
+//! Key ceremonies: how the members of a network come to hold shares of one key that nobody ever holds whole.
+//!
+//! Joint-Feldman distributed key generation (Gennaro, Jarecki, Krawczyk and Rabin, 1999) in the engine's implementation: every
+//! founder deals to every founder over an authenticated, encrypted link.
+
+mod founding;
+
+pub use founding::{Founded, Founding, found_in_process};
+
+/// Why a ceremony failed, and through whom.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CeremonyError {
+    /// The set of participants is not usable.
+    #[error("the participants of the ceremony are not usable: {0}")]
+    Participants(String),
+    /// A participant sent what no honest one sends.
+    #[error("{} sent {what}", hex::encode(culprit))]
+    Culprit {
+        /// Its node key.
+        culprit: [u8; 32],
+        /// What it sent.
+        what: String,
+    },
+    /// The ceremony gave no result.
+    #[error("the ceremony gave no key: {0}")]
+    NoResult(String),
+}

@@ -1,0 +1,198 @@
+//! The ledger as the network drives it. The only file of this crate that calls the ledger.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use commonware_runtime::Clock;
+use stele_core::block::Certificate;
+use stele_core::id::{Height, NetworkId, TimeMs};
+use stele_core::machine::Fault;
+use stele_ledger::ledger::{
+    CertifyError, Delivered, Ledger, LedgerError, OrderedBlock, Uncertified,
+};
+use stele_registers::governance;
+
+use crate::block::{Block, BlockLimits};
+use crate::committee::{Committee, Validator};
+use crate::keys::{Sharing, SharingError};
+use crate::sync::ServedBlock;
+use crate::wake::Wake;
+
+/// Why the committee could not be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CommitteeError {
+    /// The state could not be read.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    /// The committee's sharing could not be read.
+    #[error(transparent)]
+    Sharing(#[from] SharingError),
+    /// There is none.
+    #[error("the network has no such committee")]
+    Missing,
+}
+
+/// A certificate that the ledger did not take.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub(crate) struct NotTaken(CertifyError);
+
+impl NotTaken {
+    /// Whether whoever sent it is to blame.
+    pub(crate) fn is_invalid(&self) -> bool {
+        matches!(self.0, CertifyError::Invalid { .. })
+    }
+}
+
+/// Shared handle to the ledger.
+#[derive(Clone)]
+pub(crate) struct Chain {
+    ledger: Arc<Ledger>,
+    moved: Wake,
+}
+
+impl Chain {
+    pub(crate) fn new(ledger: Arc<Ledger>) -> Self {
+        let moved = Wake::default();
+        let bell = moved.clone();
+        ledger.on_head(move |_| bell.ring());
+        Self { ledger, moved }
+    }
+
+    /// Rings `pooled` with every entry that comes into the pool, and hands those of this node's clients to `ours`.
+    pub(crate) fn on_admitted(
+        &self,
+        pooled: Wake,
+        ours: impl Fn(Vec<Bytes>) + Send + Sync + 'static,
+    ) {
+        self.ledger.on_admitted(move |entries, is_client| {
+            if is_client {
+                ours(entries.iter().map(share).collect());
+            }
+            pooled.ring();
+        });
+    }
+
+    pub(crate) fn take(
+        &self,
+        limits: BlockLimits,
+        skip: &mut dyn FnMut(&[u8]) -> bool,
+    ) -> Vec<Bytes> {
+        let entries = self.ledger.pool_take(limits.entries, limits.bytes, skip);
+        entries.iter().map(share).collect()
+    }
+
+    pub(crate) fn order(&self, block: &Block, done: impl FnOnce(Delivered) + Send + 'static) {
+        use commonware_consensus::Heightable as _;
+        self.ledger.order(OrderedBlock {
+            position: block.height().get(),
+            time: block.time(),
+            entries: block.entries().iter().map(|entry| Arc::from(&entry[..])).collect(),
+            certificate: None,
+            done: Box::new(done),
+        });
+    }
+
+    /// Executes a block that another node served. `done` hears its height and, if it is not the block that is due, why.
+    pub(crate) fn follow(
+        &self,
+        block: ServedBlock,
+        done: impl FnOnce(u64, Option<String>) + Send + 'static,
+    ) {
+        let height = block.certificate.header.height.get();
+        self.ledger.order(OrderedBlock {
+            position: 0,
+            time: block.certificate.header.time,
+            entries: block.entries.iter().map(|entry| Arc::from(&entry[..])).collect(),
+            certificate: Some(block.certificate),
+            done: Box::new(move |delivered| done(height, delivered.refused)),
+        });
+    }
+
+    /// Takes in entries that another node spread.
+    pub(crate) fn admit(
+        &self,
+        entries: Vec<Vec<u8>>,
+        blame: impl Fn(&str) + Send + Sync + 'static,
+    ) {
+        self.ledger.admit_from_peer(entries, move |refusal| {
+            blame(&format!("an entry of its is refused: {refusal}"));
+        });
+    }
+
+    pub(crate) fn committee(&self) -> Result<Committee, CommitteeError> {
+        let committee = governance::committee(self.ledger.state())?;
+        read_committee(committee.ok_or(CommitteeError::Missing)?)
+    }
+
+    pub(crate) fn committee_numbered(&self, number: u64) -> Result<Committee, CommitteeError> {
+        let committee = governance::committee_numbered(self.ledger.state(), number)?;
+        read_committee(committee.ok_or(CommitteeError::Missing)?)
+    }
+
+    pub(crate) fn height(&self) -> Height {
+        self.ledger.head().height()
+    }
+
+    pub(crate) fn network(&self) -> NetworkId {
+        self.ledger.genesis().network_id()
+    }
+
+    pub(crate) fn genesis_time(&self) -> TimeMs {
+        self.ledger.genesis().time
+    }
+
+    pub(crate) fn waiting(&self) -> Vec<Uncertified> {
+        self.ledger.waiting_for_certificate()
+    }
+
+    pub(crate) fn certificate(&self, height: Height) -> Option<Certificate> {
+        self.ledger.certificate(height).ok()
+    }
+
+    pub(crate) fn certified(&self, certificate: Certificate) -> Result<(), NotTaken> {
+        self.ledger.certified(certificate).map_err(NotTaken)
+    }
+
+    pub(crate) fn blocks(
+        &self,
+        from: Height,
+        blocks_max: usize,
+        bytes_max: usize,
+    ) -> Result<Vec<ServedBlock>, LedgerError> {
+        let blocks = self.ledger.certified_blocks(from, blocks_max, bytes_max)?;
+        let served = blocks.into_iter().map(|block| ServedBlock {
+            certificate: block.certificate,
+            entries: block.entries.into_iter().map(Bytes::from).collect(),
+        });
+        Ok(served.collect())
+    }
+
+    /// Waits for the next final block, at most for `timeout`.
+    pub(crate) async fn moved<E: Clock>(&self, clock: &E, timeout: Duration) {
+        let moved = self.moved.wait();
+        commonware_macros::select! {
+            () = moved => {},
+            () = clock.sleep(timeout) => {},
+        }
+    }
+}
+
+fn share(entry: &Arc<[u8]>) -> Bytes {
+    Bytes::from_owner(Arc::clone(entry))
+}
+
+fn read_committee(committee: governance::Committee) -> Result<Committee, CommitteeError> {
+    let validators = committee.validators.into_iter().map(|validator| Validator {
+        party: validator.party,
+        node_key: validator.node_key,
+        address: validator.address,
+    });
+    Ok(Committee {
+        number: committee.number,
+        validators: validators.collect(),
+        sharing: Sharing::decode(&committee.sharing)?,
+    })
+}
