@@ -250,10 +250,7 @@ where
         },
     )
     .await;
-    let processed = marshal.get_processed().await.map_or(0, |processed| processed.height().get());
-
     let proposer = Proposer::new(chain.clone(), committees.clone(), pace, pooled);
-    proposer.done(processed);
     let application = Deferred::new(
         context.child("application"),
         proposer.clone(),
@@ -328,6 +325,10 @@ where
         score,
     };
 
+    let marshalling = actor.start(deliveries, buffered, resolver);
+    let processed = marshal.get_processed().await;
+    proposer.done(processed.map_or(0, |processed| processed.height().get()));
+
     let (partials, entries) = (links.partials.1, links.entries.1);
     let engine = (links.votes, links.certificates, links.resolver);
     let tasks = [
@@ -338,7 +339,7 @@ where
         context.child("deliver").spawn(move |_| {
             delivery::deliver(delivered, chain, epocher, proposer, progress, boundary)
         }),
-        actor.start(deliveries, buffered, resolver),
+        marshalling,
         context.child("engine").spawn(move |_| epochs.run(mark, engine, boundaries)),
         context.child("prune").spawn(move |context| prune(context, marshal, retention)),
     ];
