@@ -7,6 +7,7 @@ use stele_core::id::{EntryId, LogIndex};
 use stele_core::machine::Refusal;
 use stele_epcis::EpcisService;
 use stele_ledger::ledger::{Finalised, Ledger, Progress};
+use stele_network::Network;
 use stele_registers::Registry;
 use tokio::sync::{oneshot, watch};
 
@@ -20,6 +21,9 @@ pub const FINAL_WAIT: Duration = Duration::from_secs(30);
 
 /// The node's parts, shared by all requests.
 pub struct App {
+    /// This node's part of a network of several validators; `None` where there is one. Before the ledger, so that the node leaves
+    /// the network before its ledger closes.
+    pub network: Option<Network>,
     /// The ledger.
     pub ledger: Arc<Ledger>,
     /// The registers.

@@ -16,13 +16,13 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 use stele_core::genesis::{Genesis, Member};
-use stele_core::id::RegisterName;
 use stele_core::suite::{SigningKey, Suite};
 use stele_ledger::ledger::{Ledger, system_time};
 use stele_registers::Registry;
 
 use crate::NodeError;
 use crate::auth::Keystore;
+use crate::local_network::registers_of;
 
 /// Name of the network's own key in the keystore.
 pub const NETWORK_KEY: &str = "network";
@@ -134,15 +134,6 @@ impl Home {
         }
         let network = self.key_or_new(keystore, NETWORK_KEY)?;
         let operator = self.key_or_new(keystore, OPERATOR_KEY)?;
-        let mut registers: Vec<_> = registry
-            .registers()
-            .map(|register| {
-                let name = RegisterName::new(register.name()).expect("registers have valid names");
-                (name, u64::from(register.version()))
-            })
-            .collect();
-        registers.sort();
-        registers.dedup_by_key(|(name, _)| *name);
         let genesis = Genesis {
             name: name.to_owned(),
             time: system_time(),
@@ -151,7 +142,7 @@ impl Home {
                 name: format!("Operator of {name}"),
                 key: operator.public().clone(),
             }],
-            registers,
+            registers: registers_of(registry),
             committee: None,
         };
         Ledger::create(&self.ledger(), &genesis, registry, &network)?;

@@ -14,15 +14,18 @@ pub mod auth;
 mod epcis;
 mod index;
 mod init;
+pub mod local_network;
 mod metrics;
 mod problem;
 mod runs;
+mod seat;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use stele_ledger::ledger::{Ledger, LedgerError, LedgerOptions};
+use stele_network::{Network, Seat};
 use stele_readmodel::ReadModelError;
 use stele_registers::Registry;
 use tokio::net::TcpListener;
@@ -32,6 +35,7 @@ use tokio::task::JoinHandle;
 pub use app::{App, SharedApp};
 pub use init::{Home, NETWORK_KEY, OPERATOR_KEY, descriptor_json};
 pub use problem::Problem;
+pub use seat::{Bundle, SeatFiles};
 pub use runs::{RunView, ScenarioInfo, ScenarioProgress, ScenarioRunner};
 
 use crate::auth::{
@@ -123,6 +127,18 @@ pub enum NodeError {
     /// The EPCIS repository.
     #[error(transparent)]
     Epcis(#[from] stele_epcis::StoreError),
+    /// A node key or a share of the network key.
+    #[error(transparent)]
+    Key(#[from] stele_network::keys::KeyError),
+    /// The committee of the network.
+    #[error(transparent)]
+    Committee(#[from] stele_network::CommitteeError),
+    /// The key ceremony.
+    #[error(transparent)]
+    Ceremony(#[from] stele_network::ceremony::CeremonyError),
+    /// The network has several validators, and this home has no seat in it.
+    #[error("the network has several validators, and {} holds no seat in it", .0.display())]
+    NoSeat(PathBuf),
 }
 
 impl NodeError {
@@ -144,7 +160,9 @@ impl NodeError {
             Self::Epcis(_) => Some(
                 "captured documents (epcis.db) are kept nowhere else: restore the file from a backup",
             ),
-            Self::Io { .. } => None,
+            Self::Key(_) => Some("restore the folder `validator` from a backup; a share can only be made anew by a resharing"),
+            Self::NoSeat(_) => Some("restore the folder `validator` from a backup, or join as a follower with `stele network join`"),
+            Self::Committee(_) | Self::Ceremony(_) | Self::Io { .. } => None,
         }
     }
 }
@@ -213,21 +231,15 @@ fn open(
     let registry = Arc::new(Registry::standard());
     let secret = home.secret()?;
     let keystore = Keystore::open(home.keys(), Unlock::Secret(secret))?;
-    let founded = home.found_network(&config.network_name, &keystore, &registry)?;
-    let network_key = keystore.unlock(NETWORK_KEY)?;
+    let seat = home.read_seat()?;
+    let founded = seat.is_none() && home.found_network(&config.network_name, &keystore, &registry)?;
     let policies = Policies::load(&home.policies())?;
     let settings = GateSettings {
         trust_loopback: config.trust_loopback,
         allowed_hosts: config.allowed_hosts.clone(),
         quotas: config.quotas,
     };
-    let ledger = Ledger::open(
-        &home.ledger(),
-        registry.clone(),
-        network_key,
-        config.ledger.clone(),
-    )?;
-    let ledger = Arc::new(ledger);
+    let (ledger, network) = open_ledger(&home, &registry, &keystore, seat, &config.ledger)?;
     let (moved, heads) = watch::channel(ledger.head().height().get());
     ledger.on_head(move |head| {
         moved.send_replace(head.height().get());
@@ -238,6 +250,7 @@ fn open(
     let epcis = Arc::new(epcis::open(&home.epcis(), Arc::clone(&ledger), operator)?);
     resume_captures(&epcis);
     let app = App {
+        network,
         ledger,
         registry,
         index,
@@ -251,6 +264,35 @@ fn open(
         heads,
     };
     Ok((app, founded))
+}
+
+/// Opens the ledger, and takes this node's seat where the network has several validators.
+fn open_ledger(
+    home: &Home,
+    registry: &Arc<Registry>,
+    keystore: &Keystore,
+    seat: Option<SeatFiles>,
+    options: &LedgerOptions,
+) -> Result<(Arc<Ledger>, Option<Network>), NodeError> {
+    let (dir, machine) = (home.ledger(), registry.clone());
+    let Some(files) = seat else {
+        if Ledger::read_genesis(&dir)?.committee.is_some() {
+            return Err(NodeError::NoSeat(home.dir().to_owned()));
+        }
+        let network_key = keystore.unlock(NETWORK_KEY)?;
+        let ledger = Ledger::open(&dir, machine, network_key, options.clone())?;
+        return Ok((Arc::new(ledger), None));
+    };
+    let seat = Seat::default();
+    let ledger = Ledger::open_network(&dir, machine, seat.certifier(), options.clone())?;
+    let ledger = Arc::new(ledger);
+    let SeatFiles {
+        node_key,
+        shares,
+        options,
+    } = files;
+    let network = Network::start(seat, Arc::clone(&ledger), node_key, shares, options)?;
+    Ok((ledger, Some(network)))
 }
 
 /// Takes up what a crash left between a captured document and its entries.

@@ -1,6 +1,7 @@
 //! The HTTP API: one router, described by the OpenAPI document that it generates.
 
 pub mod commands;
+mod committee;
 pub mod console;
 pub mod entries;
 pub mod epcis;
@@ -69,6 +70,7 @@ fn open_router() -> OpenApiRouter<SharedApp> {
         .routes(routes!(registers::registers))
         .routes(routes!(registers::register))
         .routes(routes!(network::network))
+        .routes(routes!(committee::status))
         .routes(routes!(network::blocks))
         .routes(routes!(network::block))
         .routes(routes!(network::health))

@@ -78,14 +78,15 @@ pub async fn network(State(app): State<SharedApp>) -> Json<NetworkView> {
         genesis: hex::encode(genesis.encode()),
         head: head_view(&app),
         version: env!("CARGO_PKG_VERSION"),
-        validators: 1,
+        validators: genesis.committee.as_ref().map_or(1, |committee| committee.validators.len() as u64),
     })
 }
 
 /// How the node is.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct HealthView {
-    /// `ok`, or `refusing` when reads go on but nothing new is taken.
+    /// `ok`; `refusing` when reads go on but nothing new is taken; `stalled` when too few validators are heard for anything to
+    /// become final.
     pub status: &'static str,
     /// The newest height.
     pub height: u64,
@@ -98,13 +99,27 @@ pub struct HealthView {
     pub problem: Option<Problem>,
 }
 
+/// The network has too few validators for anything to become final.
+fn stalled(app: &SharedApp) -> Option<Problem> {
+    let alarms = app.network.as_ref()?.status().alarms;
+    let alarm = alarms.into_iter().find(|alarm| alarm.code == "network.no-quorum")?;
+    Some(Problem::new(StatusCode::SERVICE_UNAVAILABLE, &alarm.code, alarm.message, alarm.hint))
+}
+
 /// Whether the node takes entries. Answers 200 as long as reads work.
 #[utoipa::path(get, path = "/health", tag = "network", responses((status = 200, body = HealthView)))]
 pub async fn health(State(app): State<SharedApp>) -> Json<HealthView> {
-    let problem = app.ledger.refusing().map(Problem::from);
+    let refusing = app.ledger.refusing().map(Problem::from);
+    let stalled = stalled(&app);
+    let status = match (&refusing, &stalled) {
+        (Some(_), _) => "refusing",
+        (None, Some(_)) => "stalled",
+        (None, None) => "ok",
+    };
+    let problem = refusing.or(stalled);
     let head = app.ledger.head();
     Json(HealthView {
-        status: if problem.is_some() { "refusing" } else { "ok" },
+        status,
         height: head.height().get(),
         index_lag: head.log_size().get().saturating_sub(app.index.next_index()),
         waiting: app.ledger.stats().waiting,

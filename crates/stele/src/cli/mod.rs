@@ -64,6 +64,8 @@ pub struct Global {
 pub enum Command {
     /// Start a node: the ledger, its API and the console
     Up(UpArgs),
+    /// The network of validators: how it does, and joining it
+    Network(NetworkArgs),
     /// Sign a command with a key of the keystore, submit it, and wait until it is final
     Submit(SubmitArgs),
     /// Read from a node: on its word, without proof
@@ -131,6 +133,9 @@ pub struct UpArgs {
     /// Where to listen [default: 127.0.0.1:4180, or a free port if that one is taken]
     #[arg(long, value_name = "ADDR")]
     pub listen: Option<SocketAddr>,
+    /// Run a network of so many validators on this machine, each a process with a folder of its own
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub validators: Option<u8>,
     /// The network's name, if one is founded
     #[arg(long, default_value = NETWORK_NAME, value_parser = network_name)]
     pub name: String,

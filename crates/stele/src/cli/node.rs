@@ -32,6 +32,41 @@ pub struct SubmitArgs {
     pub home: HomeArgs,
 }
 
+/// `network`.
+#[derive(Debug, Args)]
+pub struct NetworkArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub what: NetworkWhat,
+}
+
+/// What `network` does.
+#[derive(Debug, Subcommand)]
+pub enum NetworkWhat {
+    /// Show the validators, how far each is, how fast blocks become final, and what is wrong
+    ///
+    /// Exit code 0 means no alarm, 1 that there is one.
+    Status {
+        /// Which node.
+        #[command(flatten)]
+        node: NodeArgs,
+    },
+    /// Make a folder for a node that follows a network: it has no vote, verifies everything and serves reads
+    ///
+    /// Takes the file `network.bundle` of any node of the network. Prints the new node's key, which a validator must list among
+    /// the `followers` in its `validator/seat.json` before the node can connect.
+    Join {
+        /// The network's bundle
+        bundle: PathBuf,
+        /// The new node's folder
+        #[arg(long, value_name = "DIR")]
+        data: PathBuf,
+        /// Where the node listens for other nodes
+        #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+        listen: std::net::SocketAddr,
+    },
+}
+
 /// `read`.
 #[derive(Debug, Args)]
 pub struct ReadArgs {

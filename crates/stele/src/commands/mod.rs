@@ -5,12 +5,14 @@ mod data;
 mod doctor;
 mod keys;
 mod meta;
+mod network;
 mod party;
 mod prove;
 mod read;
 mod scenario;
 mod submit;
 mod up;
+mod validators;
 mod verify;
 mod watch;
 
@@ -29,6 +31,7 @@ use crate::printer::Printer;
 pub fn run(command: Command, printer: &Printer) -> Outcome {
     match command {
         Command::Up(args) => up::run(args, printer),
+        Command::Network(args) => network::run(&args, printer),
         Command::Submit(args) => submit::run(&args, printer),
         Command::Read(args) => read::run(&args, printer),
         Command::Prove(args) => prove::run(&args, printer),

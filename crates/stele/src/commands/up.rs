@@ -22,6 +22,9 @@ use crate::printer::{Format, Printer, Tone};
 /// # Errors
 /// It could not start, or not stop well.
 pub fn run(args: UpArgs, printer: &Printer) -> Outcome {
+    if let Some(count) = args.validators {
+        return super::validators::run(&args, usize::from(count), printer);
+    }
     let home = args.data.clone().unwrap_or_else(|| of_network(&args.name));
     start_log(args.log_format, printer)?;
     let config = NodeConfig {
@@ -54,7 +57,7 @@ async fn serve(config: NodeConfig, home: &Path, args: &UpArgs, printer: &Printer
     told.map(|()| Exit::Done)
 }
 
-fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+pub(super) fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
