@@ -50,15 +50,47 @@ impl Default for Pace {
     }
 }
 
-struct Shared {
-    chain: Chain,
-    committees: Committees,
-    pace: Pace,
+/// What a leader remembers of recent blocks. Apart from the proposer, because the ledger holds it until a block is durable and must not
+/// hold itself.
+#[derive(Default)]
+pub(crate) struct Recent {
     /// The engine's height up to which blocks are durable here.
     done: AtomicU64,
     /// Hashes of the entries of recent blocks, so that a leader does not propose what its ancestors hold already.
     remembered: Mutex<HashMap<Digest, (u64, Arc<[u64]>)>>,
     hasher: RandomState,
+}
+
+impl Recent {
+    /// The block at this height of the engine is durable.
+    pub(crate) fn done(&self, height: u64) {
+        self.done.fetch_max(height, Ordering::Relaxed);
+        let mut remembered = self.remembered.lock();
+        if remembered.len() > REMEMBERED_MAX / 2 {
+            remembered.retain(|_, (at, _)| *at > height);
+        }
+    }
+
+    fn hashes(&self, block: &Block) -> Arc<[u64]> {
+        let mut remembered = self.remembered.lock();
+        if let Some((_, hashes)) = remembered.get(&block.digest()) {
+            return Arc::clone(hashes);
+        }
+        let hash = |entry: &Bytes| self.hasher.hash_one(entry);
+        let hashes: Arc<[u64]> = block.entries().iter().map(hash).collect();
+        if remembered.len() < REMEMBERED_MAX {
+            let height = block.height().get();
+            remembered.insert(block.digest(), (height, Arc::clone(&hashes)));
+        }
+        hashes
+    }
+}
+
+struct Shared {
+    chain: Chain,
+    committees: Committees,
+    pace: Pace,
+    recent: Arc<Recent>,
     pooled: Wake,
 }
 
@@ -75,40 +107,20 @@ impl Proposer {
                 chain,
                 committees,
                 pace,
-                done: AtomicU64::new(0),
-                remembered: Mutex::default(),
-                hasher: RandomState::new(),
+                recent: Arc::default(),
                 pooled,
             }),
         }
     }
 
-    /// The block at this height of the engine is durable.
-    pub(crate) fn done(&self, height: u64) {
-        self.shared.done.fetch_max(height, Ordering::Relaxed);
-        let mut remembered = self.shared.remembered.lock();
-        if remembered.len() > REMEMBERED_MAX / 2 {
-            remembered.retain(|_, (at, _)| *at > height);
-        }
-    }
-
-    fn hashes(&self, block: &Block) -> Arc<[u64]> {
-        let mut remembered = self.shared.remembered.lock();
-        if let Some((_, hashes)) = remembered.get(&block.digest()) {
-            return Arc::clone(hashes);
-        }
-        let hash = |entry: &Bytes| self.shared.hasher.hash_one(entry);
-        let hashes: Arc<[u64]> = block.entries().iter().map(hash).collect();
-        if remembered.len() < REMEMBERED_MAX {
-            let height = block.height().get();
-            remembered.insert(block.digest(), (height, Arc::clone(&hashes)));
-        }
-        hashes
+    /// What it remembers; told of every block that is durable.
+    pub(crate) fn recent(&self) -> Arc<Recent> {
+        Arc::clone(&self.shared.recent)
     }
 
     /// The entries of ancestors that are not executed here yet.
     async fn pending(&self, mut ancestry: impl Ancestry<Block>) -> (HashSet<u64>, u64) {
-        let done = self.shared.done.load(Ordering::Relaxed);
+        let done = self.shared.recent.done.load(Ordering::Relaxed);
         let mut pending = HashSet::new();
         let mut ahead = 0;
         while let Some(block) = ancestry.next().await {
@@ -116,7 +128,7 @@ impl Proposer {
                 break;
             }
             ahead += 1;
-            pending.extend(self.hashes(block.inner()).iter());
+            pending.extend(self.shared.recent.hashes(block.inner()).iter());
             if ahead > AHEAD_MAX {
                 break;
             }
@@ -127,7 +139,7 @@ impl Proposer {
     fn take(&self, pending: &HashSet<u64>) -> Vec<Bytes> {
         let shared = &self.shared;
         shared.chain.take(shared.pace.limits, &mut |entry| {
-            pending.contains(&shared.hasher.hash_one(entry))
+            pending.contains(&shared.recent.hasher.hash_one(entry))
         })
     }
 }
@@ -197,7 +209,7 @@ impl<E: Clock> Application<E> for Proposer {
         if clock.current() < earliest {
             clock.sleep_until(earliest).await;
         }
-        self.hashes(block.inner());
+        self.shared.recent.hashes(block.inner());
         true
     }
 }

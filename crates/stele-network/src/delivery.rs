@@ -1,5 +1,7 @@
 //! Handing ordered blocks to the ledger, in order, and telling the engine when they are durable.
 
+use std::sync::Arc;
+
 use commonware_actor::Feedback;
 use commonware_consensus::marshal::Update;
 use commonware_consensus::types::{Epocher as _, FixedEpocher};
@@ -10,7 +12,7 @@ use commonware_utils::acknowledgement::Exact;
 use futures::StreamExt as _;
 use futures::channel::{mpsc, oneshot};
 
-use crate::application::Proposer;
+use crate::application::Recent;
 use crate::block::Block;
 use crate::chain::Chain;
 use crate::committee::Committee;
@@ -65,7 +67,7 @@ pub(crate) async fn deliver(
     mut blocks: mpsc::UnboundedReceiver<(Digested<Block>, Exact)>,
     chain: Chain,
     epocher: FixedEpocher,
-    proposer: Proposer,
+    recent: Arc<Recent>,
     progress: Progress,
     boundaries: mpsc::UnboundedSender<Boundary>,
 ) {
@@ -76,10 +78,10 @@ pub(crate) async fn deliver(
         let mut ack = Some(ack);
         let (done, durable) = oneshot::channel();
         let note = {
-            let (proposer, progress) = (proposer.clone(), progress.clone());
+            let (recent, progress) = (Arc::clone(&recent), progress.clone());
             let ack = if is_last { None } else { ack.take() };
             move |delivered| {
-                proposer.done(height.get());
+                recent.done(height.get());
                 progress.durable(height.get(), &delivered);
                 if let Some(ack) = ack {
                     ack.acknowledge();

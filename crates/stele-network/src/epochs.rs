@@ -64,6 +64,7 @@ const REPLAY_BUFFER: usize = 1 << 20;
 const WRITE_BUFFER: usize = 1 << 20;
 
 pub(crate) struct Settings {
+    pub(crate) partition: String,
     pub(crate) timeouts: Timeouts,
     pub(crate) epocher: FixedEpocher,
     pub(crate) page_cache: CacheRef,
@@ -218,7 +219,7 @@ where
                     self.progress.clone(),
                 ),
                 strategy: Sequential,
-                partition: format!("stele-simplex-{epoch}"),
+                partition: format!("{}-simplex-{epoch}", self.settings.partition),
                 mailbox_size: NZUsize!(1024),
                 epoch: Epoch::new(epoch),
                 floor: mark.start.floor(),

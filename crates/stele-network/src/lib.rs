@@ -33,6 +33,11 @@ mod sync;
 mod runtime;
 mod wake;
 
+#[cfg(test)]
+extern crate self as stele_network;
+#[cfg(test)]
+mod simulation;
+
 pub use application::Pace;
 pub use block::BlockLimits;
 pub use committee::{Committee, Validator};

@@ -80,9 +80,9 @@ pub(crate) struct Marks<E: Storage + Clock + Metrics> {
 }
 
 impl<E: Storage + Clock + Metrics> Marks<E> {
-    pub(crate) async fn open(context: E) -> Self {
+    pub(crate) async fn open(context: E, partition: &str) -> Self {
         let config = Config {
-            partition: "stele-marks".to_owned(),
+            partition: format!("{partition}-marks"),
             codec_config: ((..=MARK_BYTES_MAX).into(), ()),
         };
         let store = Metadata::init(context, config).await;

@@ -28,6 +28,8 @@ pub(crate) struct Addressed {
     pub(crate) oracle: lookup::Oracle<ed25519::PublicKey>,
     /// Nodes without a vote that may connect and read.
     pub(crate) followers: Arc<[ed25519::PublicKey]>,
+    /// How many peers there is room for, this node included.
+    pub(crate) places: usize,
 }
 
 /// Reads `host:port`.
@@ -75,9 +77,13 @@ impl Peers for Addressed {
                 address(&validator.address)?,
             ))
         });
-        let primary = Map::from_iter_dedup(primary);
+        let primary = Map::from_iter_dedup(primary.take(self.places - 1));
+        if committee.validators.len() >= self.places {
+            tracing::error!("the committee has outgrown the room for links; start this node again");
+        }
+        let left = (self.places - 1).saturating_sub(committee.validators.len());
         let nowhere = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
-        let followers = self.followers.iter().map(|key| {
+        let followers = self.followers.iter().take(left).map(|key| {
             let address = Address::Asymmetric {
                 ingress: Ingress::Socket(nowhere),
                 egress: nowhere,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -32,11 +32,11 @@ use crate::stack::{self, Links, Parts};
 use crate::status::{Alarm, Progress, Status};
 use crate::wake::Wake;
 
-/// The most peers at a time: a committee and as many followers.
-const PEERS_MAX: usize = 128;
+/// The fewest places for peers. A committee that grows beyond what is set aside finds room when the node starts again.
+const PEERS_MIN: usize = 16;
 /// Messages of one peer on one channel in a second before they are held back.
 const RATE: NonZeroU32 = NZU32!(4_096);
-/// Messages of one peer on one channel at once. Every channel sets memory aside for this many of each peer.
+/// Messages of one peer on one channel at once. Every channel sets memory aside for this many of each place for a peer.
 const BURST: NonZeroU32 = NZU32!(128);
 /// Committees whose validators may connect at a time: the present one and the one before.
 const PEER_SETS: usize = 2;
@@ -157,9 +157,12 @@ impl Network {
                     .with_storage_directory(&options.dir);
                 tokio::Runner::new(config).start(async move |context| {
                     *metrics.lock() = Some(context.child("stele"));
+                    // Room for twice the committee, so that it may grow while the node runs.
+                    let committee = chain.committee().map_or(0, |committee| committee.validators.len());
+                    let places = (2 * committee + options.followers.len()).max(PEERS_MIN);
                     let (mut p2p, oracle) = lookup::Network::new(
                         context.child("p2p"),
-                        link_config(&me, network.as_bytes(), &options),
+                        link_config(&me, network.as_bytes(), &options, places),
                     );
                     *oracle_slot.lock() = Some(oracle.clone());
                     let quota = Quota::per_second(RATE).allow_burst(BURST);
@@ -186,7 +189,7 @@ impl Network {
                         chain,
                         shares: Arc::new(RwLock::new(shares)),
                         blocker: oracle.clone(),
-                        peers: Addressed { oracle, followers },
+                        peers: Addressed { oracle, followers, places },
                         pace: options.pace,
                         timeouts: options.timeouts,
                         epoch_blocks,
@@ -197,6 +200,7 @@ impl Network {
                         admitted,
                         pooled,
                         genesis_committee,
+                        partition: "stele".to_owned(),
                     };
                     let running = context.child("node").spawn(move |context| stack::run(context, parts, links));
                     commonware_macros::select! {
@@ -267,7 +271,7 @@ impl Drop for Network {
 type Handshake = Cups<Sake<ed25519::PrivateKey>, ChaCha20Poly1305>;
 
 /// Links: authenticated by node keys, encrypted, and only among nodes of one network.
-fn link_config(me: &NodeKey, network: &[u8; 32], options: &NetworkOptions) -> lookup::Config<Handshake> {
+fn link_config(me: &NodeKey, network: &[u8; 32], options: &NetworkOptions, places: usize) -> lookup::Config<Handshake> {
     let handshake = Cups::new(
         Sake {
             signer: me.engine_key(),
@@ -282,7 +286,7 @@ fn link_config(me: &NodeKey, network: &[u8; 32], options: &NetworkOptions) -> lo
         handshake,
         &namespace,
         options.listen,
-        NZUsize!(PEERS_MAX),
+        NonZeroUsize::new(places).expect("at least the fewest"),
         stack::message_max(&options.pace.limits),
         NZUsize!(1_024),
     );

@@ -88,6 +88,8 @@ pub(crate) struct Parts<B, P> {
     pub(crate) admitted: mpsc::UnboundedReceiver<Vec<Bytes>>,
     pub(crate) pooled: Wake,
     pub(crate) genesis_committee: Committee,
+    /// What the names of the engine's stores begin with.
+    pub(crate) partition: String,
 }
 
 /// An upper bound of the messages that a stack sends, in bytes.
@@ -146,11 +148,12 @@ where
         admitted,
         pooled,
         genesis_committee,
+        partition,
     } = parts;
     let epocher = FixedEpocher::new(NZU64!(epoch_blocks));
     let page_cache = CacheRef::new(PAGE_BYTES, PAGES);
     let committees = Committees::new(&network, Arc::clone(&me));
-    let mut marks = Marks::open(context.child("marks")).await;
+    let mut marks = Marks::open(context.child("marks"), &partition).await;
     let known = chain.committee().unwrap_or_else(|_| genesis_committee.clone());
     // Until the engine names an epoch, peers are those of the committee that the state knows.
     let (mut last, mut start) = (marks.last(), None);
@@ -217,13 +220,13 @@ where
 
     let finalizations = prunable::Archive::init(
         context.child("finalizations"),
-        archive("stele-finalizations", &page_cache, Scheme::certificate_codec_config_unbounded()),
+        archive(&format!("{partition}-finalizations"), &page_cache, Scheme::certificate_codec_config_unbounded()),
     )
     .await
     .expect("the engine's store of finalizations opens");
     let blocks = prunable::Archive::init(
         context.child("blocks"),
-        archive("stele-blocks", &page_cache, pace.limits),
+        archive(&format!("{partition}-blocks"), &page_cache, pace.limits),
     )
     .await
     .expect("the engine's store of blocks opens");
@@ -235,7 +238,7 @@ where
             provider: committees.clone(),
             epocher: epocher.clone(),
             start: start.unwrap_or_else(|| Start::Genesis(Digested::precomputed(genesis, digest))),
-            partition_prefix: "stele-marshal".to_owned(),
+            partition_prefix: format!("{partition}-marshal"),
             mailbox_size: MAILBOX,
             view_retention: ViewDelta::new(256),
             prunable_items_per_section: NZU64!(SECTION),
@@ -251,9 +254,10 @@ where
     )
     .await;
     let proposer = Proposer::new(chain.clone(), committees.clone(), pace, pooled);
+    let recent = proposer.recent();
     let application = Deferred::new(
         context.child("application"),
-        proposer.clone(),
+        proposer,
         marshal.clone(),
         epocher.clone(),
     );
@@ -265,6 +269,7 @@ where
     let epochs = Epochs {
         context: context.child("epochs"),
         settings: Settings {
+            partition,
             timeouts,
             epocher: epocher.clone(),
             page_cache: page_cache.clone(),
@@ -327,7 +332,7 @@ where
 
     let marshalling = actor.start(deliveries, buffered, resolver);
     let processed = marshal.get_processed().await;
-    proposer.done(processed.map_or(0, |processed| processed.height().get()));
+    recent.done(processed.map_or(0, |processed| processed.height().get()));
 
     let (partials, entries) = (links.partials.1, links.entries.1);
     let engine = (links.votes, links.certificates, links.resolver);
@@ -337,7 +342,7 @@ where
         context.child("certify").spawn(move |_| certifying.run(partials, executed)),
         context.child("gossip").spawn(move |_| gossip.run(entries, admitted)),
         context.child("deliver").spawn(move |_| {
-            delivery::deliver(delivered, chain, epocher, proposer, progress, boundary)
+            delivery::deliver(delivered, chain, epocher, recent, progress, boundary)
         }),
         marshalling,
         context.child("engine").spawn(move |_| epochs.run(mark, engine, boundaries)),

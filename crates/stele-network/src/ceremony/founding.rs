@@ -15,12 +15,13 @@ use commonware_cryptography::ed25519;
 use commonware_parallel::Sequential;
 use commonware_utils::N3f1;
 use commonware_utils::ordered::Set;
+use rand_core::CryptoRng;
 use stele_core::cbor::{DecodeError, Decoder, Encoder, ErrorKind};
 use stele_core::genesis::VALIDATORS_MAX;
 
 use super::CeremonyError;
 use crate::keys::{KeyVariant, NodeKey, Share, Sharing, engine_key};
-use crate::random::SystemRandom;
+use crate::random::{SeededRandom, SystemRandom};
 
 type Key = ed25519::PublicKey;
 
@@ -104,6 +105,15 @@ impl Founding {
         founders: &[[u8; 32]],
         context: &[u8; 32],
     ) -> Result<Self, CeremonyError> {
+        Self::with_random(me, founders, context, SystemRandom)
+    }
+
+    fn with_random(
+        me: &NodeKey,
+        founders: &[[u8; 32]],
+        context: &[u8; 32],
+        random: impl CryptoRng,
+    ) -> Result<Self, CeremonyError> {
         let wrong = |reason: &str| CeremonyError::Participants(reason.to_owned());
         let sorted: BTreeSet<_> = founders.iter().copied().collect();
         if sorted.len() != founders.len() || founders.is_empty() || founders.len() > VALIDATORS_MAX {
@@ -127,7 +137,7 @@ impl Founding {
         .map_err(|error| CeremonyError::Participants(error.to_string()))?;
         let secret = me.engine_key();
         let (dealer, commitment, shares) =
-            Dealer::start::<N3f1>(SystemRandom, info.clone(), secret.clone(), None)
+            Dealer::start::<N3f1>(random, info.clone(), secret.clone(), None)
                 .map_err(|error| CeremonyError::Participants(error.to_string()))?;
         let player = Player::new(info.clone(), secret)
             .map_err(|error| CeremonyError::Participants(error.to_string()))?;
@@ -296,9 +306,33 @@ pub fn found_in_process(
     founders: &[NodeKey],
     context: &[u8; 32],
 ) -> Result<Vec<Founded>, CeremonyError> {
+    found(founders, context, |_| SystemRandom)
+}
+
+/// As [`found_in_process`], with secrets that follow from a seed: for simulations, which must take the same steps each time. Whoever
+/// knows the seed knows the key.
+///
+/// # Errors
+/// [`CeremonyError`].
+pub fn found_from_seed(
+    founders: &[NodeKey],
+    context: &[u8; 32],
+    seed: u64,
+) -> Result<Vec<Founded>, CeremonyError> {
+    found(founders, context, |number| SeededRandom::new(seed.wrapping_add(number)))
+}
+
+fn found<R: CryptoRng>(
+    founders: &[NodeKey],
+    context: &[u8; 32],
+    random: impl Fn(u64) -> R,
+) -> Result<Vec<Founded>, CeremonyError> {
     let keys: Vec<_> = founders.iter().map(NodeKey::public).collect();
-    let machines: Result<Vec<_>, _> =
-        founders.iter().map(|me| Founding::new(me, &keys, context)).collect();
+    let machines: Result<Vec<_>, _> = founders
+        .iter()
+        .zip(0..)
+        .map(|(me, number)| Founding::with_random(me, &keys, context, random(number)))
+        .collect();
     let mut machines: BTreeMap<_, _> = keys.iter().copied().zip(machines?).collect();
     let mut results = BTreeMap::new();
     while results.len() < keys.len() {

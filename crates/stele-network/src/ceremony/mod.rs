@@ -5,7 +5,7 @@
 
 mod founding;
 
-pub use founding::{Founded, Founding, found_in_process};
+pub use founding::{Founded, Founding, found_from_seed, found_in_process};
 
 /// Why a ceremony failed, and through whom.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -15,7 +15,7 @@ use stele_core::id::{RegisterName, TimeMs};
 use stele_core::machine::Refusal;
 use stele_core::suite::{SigningKey, Suite};
 use stele_ledger::ledger::{Finalised, Ledger, LedgerOptions, Progress, system_time};
-use stele_network::ceremony::{Founded, found_in_process};
+use stele_network::ceremony::{Founded, found_from_seed};
 use stele_network::keys::{NodeKey, Share};
 use stele_network::{Founder, FoundingPlan, certify_block_zero, sign_block_zero};
 use stele_registers::Registry;
@@ -56,13 +56,27 @@ pub struct World {
 impl World {
     /// Founds a network of `count` validators, each with its own folder.
     pub fn found(count: u64, epoch_blocks: u64, folder: impl Fn() -> tempfile::TempDir) -> Self {
-        Self::found_at(count, epoch_blocks, TimeMs::new(system_time().get() - 1000), folder)
+        let addresses = (0..count).map(|_| free_address()).collect();
+        let time = TimeMs::new(system_time().get() - 1000);
+        Self::found_with(count, epoch_blocks, time, addresses, folder)
     }
 
+    /// As [`World::found`], the same each time: for simulations, whose nodes need no addresses.
     pub fn found_at(
         count: u64,
         epoch_blocks: u64,
         time: TimeMs,
+        folder: impl Fn() -> tempfile::TempDir,
+    ) -> Self {
+        let addresses = (0..count).map(|number| SocketAddr::from(([127, 0, 0, 1], 7_000 + number as u16)));
+        Self::found_with(count, epoch_blocks, time, addresses.collect(), folder)
+    }
+
+    fn found_with(
+        count: u64,
+        epoch_blocks: u64,
+        time: TimeMs,
+        addresses: Vec<SocketAddr>,
         folder: impl Fn() -> tempfile::TempDir,
     ) -> Self {
         let registry = Arc::new(Registry::standard());
@@ -73,7 +87,6 @@ impl World {
         let node_keys: Vec<_> = (0..count)
             .map(|number| NodeKey::from_seed(&[u8::try_from(number).expect("few") + 1; 32]))
             .collect();
-        let addresses: Vec<_> = (0..count).map(|_| free_address()).collect();
         let founders = (0..count).map(|number| Founder {
             member: Member {
                 name: format!("Fictional member {number}"),
@@ -89,7 +102,7 @@ impl World {
             registers: registers.collect(),
             founders: founders.collect(),
         };
-        let founded = found_in_process(&node_keys, &plan.context()).expect("a key");
+        let founded = found_from_seed(&node_keys, &plan.context(), 1).expect("a key");
         let sharing = &founded[0].sharing;
         let genesis = plan.genesis(sharing).expect("the founders hold the shares");
         let block = Ledger::block_zero(&genesis, &*registry).expect("a genesis");

@@ -1,0 +1,198 @@
+//! One simulated node: the production stack over a ledger that has no threads of its own.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use commonware_cryptography::ed25519;
+use commonware_p2p::simulated::Oracle;
+use commonware_runtime::{Clock as _, Handle, Quota, Spawner as _, Supervisor as _, deterministic};
+use commonware_utils::NZU32;
+use futures::channel::mpsc;
+use parking_lot::RwLock;
+use stele_core::id::TimeMs;
+use stele_ledger::ledger::{Ledger, LedgerOptions, Threads};
+use stele_ledger::log::LogOptions;
+
+use super::support::World;
+use crate::application::Pace;
+use crate::block::BlockLimits;
+use crate::certify::Handover;
+use crate::chain::Chain;
+use crate::epochs::Timeouts;
+use crate::evidence::Evidence;
+use crate::keys::engine_key;
+use crate::peers::Keyed;
+use crate::score::Score;
+use crate::stack::{self, Links, Parts};
+use crate::status::Progress;
+use crate::wake::Wake;
+
+pub(super) const QUOTA: Quota = Quota::per_second(NZU32!(100_000)).allow_burst(NZU32!(64));
+pub(super) type Peers = Oracle<ed25519::PublicKey, deterministic::Context>;
+pub(super) type Channel = (
+    commonware_p2p::simulated::Sender<ed25519::PublicKey, deterministic::Context>,
+    commonware_p2p::simulated::Receiver<ed25519::PublicKey>,
+);
+
+pub(super) const PACE: Pace = Pace {
+    limits: BlockLimits {
+        entries: 64,
+        bytes: 64 << 10,
+    },
+    idle: Duration::from_millis(400),
+};
+
+/// A node that runs.
+pub(super) struct Node {
+    pub(super) ledger: Arc<Ledger>,
+    pub(super) dir: PathBuf,
+    progress: Progress,
+    handle: Handle<()>,
+}
+
+pub(super) async fn channels(oracle: &Peers, me: &ed25519::PublicKey) -> Vec<Channel> {
+    let control = oracle.control(me.clone());
+    let mut channels = Vec::new();
+    for number in 0..8 {
+        channels.push(control.register(number, QUOTA).await.expect("the simulated network runs"));
+    }
+    channels.reverse();
+    channels
+}
+
+impl Node {
+    /// Opens the ledger in `dir` and starts the stack.
+    pub(super) async fn start(
+        context: &deterministic::Context,
+        world: &World,
+        number: usize,
+        life: u64,
+        dir: PathBuf,
+        oracle: &Peers,
+    ) -> Self {
+        let place = &world.places[number];
+        let clock = context.child("clock");
+        let now = Arc::new(move || {
+            let since = clock.current().duration_since(UNIX_EPOCH).expect("after 1970");
+            TimeMs::new(since.as_millis() as u64)
+        });
+        let (certifier, executed) = Handover::new();
+        let options = LedgerOptions {
+            clock: now.clone(),
+            threads: Threads::Caller,
+            disk_reserve_bytes: 0,
+            log: LogOptions {
+                reserve_bytes: 0,
+                ..LogOptions::default()
+            },
+            ..LedgerOptions::default()
+        };
+        let ledger = Ledger::open_network(&dir, world.registry.clone(), certifier, options);
+        let ledger = Arc::new(ledger.expect("a crash leaves a ledger that opens"));
+        let chain = Chain::new(Arc::clone(&ledger));
+        let key = engine_key(&place.node_key.public()).expect("a node key");
+        let control = oracle.control(key.clone());
+        let score = Score::new(move |peer| {
+            use commonware_p2p::Blocker as _;
+            let _ = control.clone().block(peer);
+        });
+        let (ours, admitted) = mpsc::unbounded();
+        let pooled = Wake::default();
+        chain.on_admitted(pooled.clone(), move |entries| {
+            let _ = ours.unbounded_send(entries);
+        });
+        let progress = Progress::new(now);
+        let mut channels = channels(oracle, &key).await;
+        let mut next = || channels.pop().expect("eight channels");
+        let links = Links {
+            votes: next(),
+            certificates: next(),
+            resolver: next(),
+            backfill: next(),
+            blocks: next(),
+            entries: next(),
+            partials: next(),
+            sync: next(),
+        };
+        let committee = world.genesis.committee.as_ref().expect("a committee");
+        let parts = Parts {
+            network: world.genesis.network_id(),
+            me: Arc::new(place.node_key.clone()),
+            chain: chain.clone(),
+            shares: Arc::new(RwLock::new(BTreeMap::from([(1, place.share.clone())]))),
+            blocker: oracle.control(key),
+            peers: Keyed {
+                manager: oracle.manager(),
+                followers: Arc::new([]),
+            },
+            pace: PACE,
+            timeouts: Timeouts::default(),
+            epoch_blocks: committee.epoch_blocks,
+            retention: 1_000_000,
+            progress: progress.clone(),
+            score,
+            executed,
+            admitted,
+            pooled,
+            genesis_committee: chain.committee_numbered(1).expect("the founders"),
+            // Each node has storage of its own in the one simulated disk.
+            partition: format!("node-{number}"),
+        };
+        let context = context.child("node").with_attribute("life", format!("{number}-{life}"));
+        let handle = context.spawn(move |context| stack::run(context, parts, links));
+        Self {
+            ledger,
+            dir,
+            progress,
+            handle,
+        }
+    }
+
+    pub(super) fn height(&self) -> u64 {
+        self.ledger.head().height().get()
+    }
+
+    pub(super) fn evidence(&self) -> Vec<Evidence> {
+        self.progress.take_evidence()
+    }
+
+    /// Kills the node: tasks end where they are, nothing is flushed, and the ledger's files are as the last sync and chance left
+    /// them. Returns where a new life finds them.
+    pub(super) fn kill(self, next: &Path, torn: &[u8]) -> PathBuf {
+        self.handle.abort();
+        copy(&self.dir, next);
+        // Closing flushes and takes a checkpoint, but in the old place: the copy is what a kill leaves.
+        drop(self.ledger);
+        tear(next, torn);
+        next.to_owned()
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a folder");
+    for entry in std::fs::read_dir(from).expect("readable") {
+        let entry = entry.expect("readable");
+        let target = to.join(entry.file_name());
+        if entry.file_type().expect("a type").is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), &target).expect("copied");
+        }
+    }
+}
+
+/// Leaves the beginning of a block that was being written at the end of the newest segment of the log.
+fn tear(dir: &Path, torn: &[u8]) {
+    use std::io::Write as _;
+    let segments = std::fs::read_dir(dir.join("log")).expect("a log");
+    let mut segments: Vec<_> = segments
+        .map(|entry| entry.expect("readable").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "log"))
+        .collect();
+    segments.sort();
+    let Some(last) = segments.last() else { return };
+    let mut file = std::fs::OpenOptions::new().append(true).open(last).expect("opens");
+    file.write_all(torn).expect("written");
+}
