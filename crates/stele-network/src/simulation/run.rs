@@ -90,6 +90,7 @@ pub(super) fn simulate(seed: u64, scenario: &Scenario) -> Outcome {
     // The clock of the simulation starts in 1970; entries need room before it.
     let start = Duration::from_secs(1_000_000);
     let time = TimeMs::new(start.as_millis() as u64 - 1_000);
+    super::support::log();
     let world = World::found_at(scenario.validators, scenario.epoch_blocks, time, quick_folder);
     let config = deterministic::Config::default()
         .with_seed(seed)
@@ -214,13 +215,12 @@ impl Simulation<'_> {
                 self.submit();
             }
             match self.chance(16) {
-                0 | 1 => self.crash().await,
                 // Now and then more than the network can bear: it must stop, not err.
-                2 if self.down.len() < faulty_max.max(1) + 1 => self.crash().await,
-                3 | 4 => self.revive().await,
-                5 => self.part().await,
-                6 => self.worsen().await,
-                7 | 8 => self.link_all(&GOOD).await,
+                0 if self.down.len() <= faulty_max => self.crash().await,
+                1..=3 => self.revive().await,
+                4 => self.part().await,
+                5 => self.worsen().await,
+                6..=9 => self.link_all(&GOOD).await,
                 _ => {}
             }
             self.context.sleep(STEP).await;
