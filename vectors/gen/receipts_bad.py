@@ -14,7 +14,7 @@ from build import MS, P256_ORDER, BuiltEntry, Chain, Edits, Raw, State, Tag, Uns
 from build import enc, sha256
 from gen.entries import NESTED_14, at, long_head, put, reverse_map, without
 from gen.receipts_good import ABSENT, PRESENT, absent_claim
-from gen.world import CARRIER, COMMIT, ED, EVENTS, GROWER, HYBRID, P256, PQ, TWIN, commit_entry, sized
+from gen.world import BLS, CARRIER, COMMIT, ED, EVENTS, GROWER, HYBRID, P256, PQ, TWIN, commit_entry, sized
 from stele_verify import ed25519
 
 #: name, step, network file's chain, bytes
@@ -255,6 +255,8 @@ def step_7_wrong_key() -> Iterator[Any]:
         yield f"alg-{alg}-for-ed25519", entry_receipt(alg=alg)
     for alg in (-19, -8, -9, -35, -65601):
         yield f"alg-{alg}-for-es256", entry_receipt(P256, alg=alg), P256
+    yield "alg-ed25519-for-bls", state_receipt(BLS, alg=-19), BLS
+    yield "alg-bls-for-ed25519", state_receipt(ED, alg=-65602), ED
     yield "alg-hybrid-for-ml-dsa", state_receipt(PQ, alg=-65600), PQ
     yield "alg-ed25519-for-hybrid", state_receipt(HYBRID, alg=-19, edits={"signature": lambda s: s[:64]}), HYBRID
     yield "alg-ml-dsa-for-hybrid", state_receipt(HYBRID, alg=-49, edits={"signature": lambda s: s[64:]}), HYBRID
@@ -341,6 +343,22 @@ def step_10_bad_signature() -> Iterator[Any]:
     yield "hybrid-only-ml-dsa-valid", state_receipt(HYBRID, edits={"signature": lambda s: flip(s, 3)}), HYBRID
     yield "hybrid-without-ml-dsa", state_receipt(HYBRID, edits={"signature": lambda s: s[:64]}), HYBRID
     yield "hybrid-halves-swapped", state_receipt(HYBRID, edits={"signature": lambda s: s[64:] + s[:64]}), HYBRID
+    # 48 bytes that look like points of G1: infinity, off the curve, on the curve and outside the subgroup.
+    bls12_381 = {
+        "flipped": lambda s: flip(s, 20),
+        "of-zeros": lambda s: bytes(48),
+        "at-infinity": lambda s: b"\xc0" + bytes(47),
+        "off-the-curve": lambda s: b"\x80" + bytes(46) + b"\x01",
+        "outside-the-subgroup": lambda s: b"\x80" + bytes(46) + b"\x04",
+        "negated": lambda s: bytes([s[0] ^ 0x20]) + s[1:],
+        "uncompressed": lambda s: bytes([s[0] & 0x1F]) + s[1:],
+        "cut": lambda s: s[:-1],
+        "empty": lambda s: b"",
+        "of-another-message": lambda s: BLS.key.sign(b"another message"),
+        "over-its-hash": lambda s: BLS.key.sign(sha256(b"")),
+    }
+    for name, edit in bls12_381.items():
+        yield f"bls-signature-{name}", entry_receipt(BLS, edits={"signature": edit}), BLS
     late = ED.record(commit_entry(), EVENTS)
     late[6] = ED.height + 1
     yield "signature-before-record", entry_receipt(record=late, edits={"signature": flip})

@@ -8,6 +8,7 @@ from typing import Any
 from build import MS, P256_ORDER, Chain, Key, State, build_entry, build_receipt, enc, fold_path, sha256
 from gen import entries, simple
 from gen.world import (
+    BLS,
     ABSENT_KEY,
     CARRIER,
     COMMIT,
@@ -187,6 +188,8 @@ def good_receipts() -> list[Good]:
         Good("network-es256-state", P256, claims=[P256.state.claim(*ABSENT)]),
         entry_claim("network-ml-dsa-65", PQ),
         entry_claim("network-hybrid", HYBRID),
+        entry_claim("network-bls12-381", BLS),
+        Good("network-bls12-381-state", BLS, claims=[BLS.state.claim(*ABSENT)]),
     ]  # fmt: skip
     return rows
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from build import Key, Raw, State, bitmap, enc, fold_path, sha256
-from gen.world import CARRIER, ED, GROWER, LAB, SHOP, SmallOrderKey
+from gen.world import BLS, CARRIER, ED, GROWER, LAB, SHOP, SmallOrderKey
 from stele_verify import ed25519
 
 # --- cbor.json --------------------------------------------------------------------------------
@@ -130,7 +130,7 @@ SM2_Y = "bc3736a2f4f6779c59bdcee36b692153d0a9877cc62a474002df32e52139f0a0"
 def key_vectors() -> list[dict[str, Any]]:
     small = SmallOrderKey("Ed25519", "small order")
     sm2 = {1: 2, -1: -65601, -2: bytes.fromhex(SM2_X), -3: bytes.fromhex(SM2_Y)}
-    rows = [good_key(k.label, k.suite, k.cose) for k in (GROWER, CARRIER, LAB, SHOP)]
+    rows = [good_key(k.label, k.suite, k.cose) for k in (GROWER, CARRIER, LAB, SHOP, BLS.key)]
     rows.append(good_key("small order: accepted by ZIP-215", "Ed25519", small.cose))
     identity = b"\xee" + b"\xff" * 30 + b"\x7f"
     rows.append(good_key("non-canonical y: accepted by ZIP-215", "Ed25519", {1: 1, -1: 6, -2: identity}))
@@ -153,6 +153,11 @@ def key_vectors() -> list[dict[str, Any]]:
         "y compressed to a bool": ("malformed", {**p256, -3: True}),
         "ML-DSA-65 pub cut": ("malformed", {**LAB.cose, -1: LAB.pq_public[:-1]}),
         "hybrid pub without its Ed25519 half": ("malformed", {**SHOP.cose, -1: SHOP.pq_public}),
+        "BLS12-381 pub cut": ("malformed", {**BLS.key.cose, -1: BLS.key.bls_public[:-1]}),
+        "BLS12-381 at infinity": ("bad-key", {**BLS.key.cose, -1: b"\xc0" + bytes(95)}),
+        "BLS12-381 of zeros": ("bad-key", {**BLS.key.cose, -1: bytes(96)}),
+        "no point of BLS12-381": ("bad-key", {**BLS.key.cose, -1: b"\x80" + bytes(94) + b"\x01"}),
+        "BLS12-381 outside the subgroup": ("bad-key", {**BLS.key.cose, -1: b"\x80" + bytes(94) + b"\x02"}),
         "point off P-256": ("bad-key", {**p256, -3: bytes([p256[-3][0] ^ 1]) + p256[-3][1:]}),
         "P-256 coordinate above the prime": ("bad-key", {**p256, -2: b"\xff" * 32}),
         "no point of edwards25519": ("bad-key", {**ed, -2: b"\x02" + bytes(31)}),

@@ -26,6 +26,8 @@ ED = Chain("Northwind Harbour (fictional)", Key("Ed25519", "network northwind"),
 TWIN = Chain("Southwind Harbour (fictional)", ED.key, STATE)
 P256 = Chain("Eastwind Harbour (fictional)", Key("ES256", "network eastwind"), STATE)
 PQ = Chain("Polar Harbour (fictional)", Key("ML-DSA-65", "network polar"), STATE)
+#: A network of several validators: its key is one of BLS12-381.
+BLS = Chain("Lagoon Harbour (fictional)", Key("BLS12-381", "network lagoon"), STATE)
 HYBRID = Chain("Estuary Harbour (fictional)", Key("Ed25519+ML-DSA-65", "network estuary"), STATE)
 
 
@@ -49,6 +51,7 @@ NETWORKS = {
     "network-ml-dsa-65.json": PQ,
     "network-hybrid.json": HYBRID,
     "network-small-order.json": SMALL,
+    "network-bls12-381.json": BLS,
 }
 
 COMMIT = ["event.commit", {"kind": "ObjectEvent", "lot": LOT.decode(), "commitment": sha256(b"fictional event 1")}]

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from . import shape
-from .cbor import Malformed, NotCanonical, Value, decode_strict, encode
-from .suites import CoseKeyError, PublicKey, UnsupportedSuite
+from .cbor import Malformed, Map, NotCanonical, Value, decode_strict, encode
+from .suites import ALG_BLS12_381, CoseKeyError, PublicKey, UnsupportedSuite
 
 FORMAT = "stele-network/1"
 
@@ -76,9 +76,10 @@ def _check_genesis(genesis: bytes, network_id: bytes, cose_key: bytes) -> None:
 
 def _parse_genesis(value: Value) -> bytes:
     """Checks the shape; the encoded network key."""
-    version, name, time, key, members, registers = shape.tuple_of(value, "genesis", 6)
-    if shape.uint(version, "genesis version") != 1:
-        raise Malformed("genesis: version is not 1")
+    parts = shape.array(value, "genesis", 6, 7)
+    version, name, time, key, members, registers, *committee = parts
+    if shape.uint(version, "genesis version") != len(parts) - 5:
+        raise Malformed("genesis: neither version 1 with six parts nor version 2 with seven")
     shape.tstr(name, "genesis name", 1, 64)
     shape.uint(time, "genesis time")
     for member in shape.array(members, "genesis members", 1, 64):
@@ -90,7 +91,33 @@ def _parse_genesis(value: Value) -> bytes:
         shape.register_name(register_name, "genesis register name")
         shape.uint(register_version, "genesis register version")
     _check_key(key, "genesis network key")
+    for founding in committee:
+        _check_committee(founding, len(shape.array(members, "genesis members", 1, 64)))
+    # One validator holds its key alone; a committee signs with shares of one of BLS12-381.
+    if _is_bls(key) != bool(committee):
+        raise Malformed("genesis: the network key does not fit the committee")
     return encode(key)
+
+
+def _is_bls(key: Value) -> bool:
+    return isinstance(key, Map) and key.get(1) == 7 and key.get(3) == ALG_BLS12_381
+
+
+def _check_committee(value: Value, members: int) -> None:
+    epoch_blocks, sharing, validators = shape.tuple_of(value, "genesis committee", 3)
+    if not 2 <= shape.uint(epoch_blocks, "genesis epoch") <= 1_000_000:
+        raise Malformed("genesis epoch: not 2 to 1,000,000 blocks")
+    if not isinstance(sharing, bytes) or len(sharing) > 16 << 10:
+        raise Malformed("genesis sharing: not at most 16,384 bytes")
+    last = b""
+    for validator in shape.array(validators, "genesis validators", 1, 100):
+        member, node_key, address = shape.tuple_of(validator, "genesis validator", 3)
+        if shape.uint(member, "genesis validator member") >= members:
+            raise Malformed("genesis validator: no such member")
+        if not isinstance(node_key, bytes) or len(node_key) != 32 or node_key <= last:
+            raise Malformed("genesis validator: node keys are 32 bytes and ascend")
+        last = node_key
+        shape.tstr(address, "genesis validator address", 1, 255)
 
 
 def _check_key(value: Value, where: str) -> None:

@@ -13,12 +13,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
-from . import ed25519
+from . import bls12381, ed25519
 from .cbor import Malformed, Map, NotCanonical, Value, decode_strict, encode
 
 ED25519_PUBLIC_BYTES, ED25519_SIGNATURE_BYTES = 32, 64
 ML_DSA_PUBLIC_BYTES, ML_DSA_SIGNATURE_BYTES = 1952, 3309
-ALG_ML_DSA_65, ALG_HYBRID, CURVE_SM2 = -49, -65600, -65601
+ALG_ML_DSA_65, ALG_HYBRID, CURVE_SM2, ALG_BLS12_381 = -49, -65600, -65601, -65602
 
 #: Suite name to the COSE algorithms that a signature by such a key may name; the first is our own choice.
 ALGORITHMS: dict[str, tuple[int, ...]] = {
@@ -26,6 +26,7 @@ ALGORITHMS: dict[str, tuple[int, ...]] = {
     "ES256": (-7,),
     "ML-DSA-65": (ALG_ML_DSA_65,),
     "Ed25519+ML-DSA-65": (ALG_HYBRID,),
+    "BLS12-381": (ALG_BLS12_381,),
 }
 
 
@@ -95,7 +96,7 @@ class PublicKey:
         return alg in ALGORITHMS[self.suite]
 
     def verify(self, alg: int, message: bytes, signature: bytes) -> bool:
-        """Whether the signature is valid. Raises `UnsupportedSuite` without an ML-DSA implementation."""
+        """Whether the signature is valid. Raises `UnsupportedSuite` without an implementation of ML-DSA or BLS12-381."""
         if not self.accepts_algorithm(alg):
             return False
         if self.suite == "Ed25519":
@@ -104,6 +105,8 @@ class PublicKey:
             return verify_es256(self.raw, message, signature)
         if self.suite == "ML-DSA-65":
             return verify_ml_dsa_65(self.raw, message, signature)
+        if self.suite == "BLS12-381":
+            return verify_bls12_381(self.raw, message, signature)
         if len(signature) != ED25519_SIGNATURE_BYTES + ML_DSA_SIGNATURE_BYTES:
             return False
         # Both halves are always judged: a missing ML-DSA implementation must not depend on the first.
@@ -132,6 +135,8 @@ def _suite_of(value: Map) -> tuple[str, dict[int, int | None]]:
         return "ML-DSA-65", {1: None, 3: None, -1: ML_DSA_PUBLIC_BYTES}
     if (kty, selector) == (7, ALG_HYBRID):
         return "Ed25519+ML-DSA-65", {1: None, 3: None, -1: ED25519_PUBLIC_BYTES + ML_DSA_PUBLIC_BYTES}
+    if (kty, selector) == (7, ALG_BLS12_381):
+        return "BLS12-381", {1: None, 3: None, -1: bls12381.PUBLIC_BYTES}
     if (kty, selector) == (2, CURVE_SM2):
         raise UnsupportedSuite("SM2 is not built into this verifier")
     raise UnsupportedSuite(f"no suite has key type {kty} with curve or algorithm {selector}")
@@ -143,6 +148,12 @@ def _check_point(suite: str, raw: bytes) -> None:
             _p256(raw)
         except ValueError:
             raise CoseKeyError("bad-key", "COSE_Key: not a point of P-256") from None
+    elif suite == "BLS12-381":
+        try:
+            if bls12381.parse_public(raw) is None:
+                raise CoseKeyError("bad-key", "COSE_Key: not a point of the subgroup of G2 of BLS12-381")
+        except bls12381.Unavailable:
+            raise UnsupportedSuite("BLS12-381 needs py_ecc") from None
     elif suite.startswith("Ed25519") and ed25519.decompress(raw[:ED25519_PUBLIC_BYTES]) is None:
         raise CoseKeyError("bad-key", "COSE_Key: not a point of edwards25519")
 
@@ -177,6 +188,14 @@ def verify_es256(public: bytes, message: bytes, signature: bytes) -> bool:
 def verify_ml_dsa_65(public: bytes, message: bytes, signature: bytes) -> bool:
     """FIPS 204 with the empty context."""
     return _ml_dsa_verifier()(public, message, signature)
+
+
+def verify_bls12_381(public: bytes, message: bytes, signature: bytes) -> bool:
+    """The key of a network of several validators (draft-irtf-cfrg-bls-signature)."""
+    try:
+        return bls12381.verify(public, message, signature)
+    except bls12381.Unavailable:
+        raise UnsupportedSuite("BLS12-381 needs py_ecc") from None
 
 
 def _ml_dsa_verifier() -> Callable[[bytes, bytes, bytes], bool]:

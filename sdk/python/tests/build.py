@@ -18,6 +18,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from dilithium_py.ml_dsa import ML_DSA_65
+from py_ecc import optimized_bls12_381 as bls
+from py_ecc.bls.hash_to_curve import hash_to_G1
+from py_ecc.bls.point_compression import compress_G1, compress_G2
 
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
@@ -94,6 +97,7 @@ class Key:
         "ES256": -7,
         "ML-DSA-65": -49,
         "Ed25519+ML-DSA-65": -65600,
+        "BLS12-381": -65602,
     }
 
     def __init__(self, suite: str, label: str) -> None:
@@ -108,6 +112,10 @@ class Key:
         if suite == "ES256":
             self.secret = int.from_bytes(self.seed, "big") % (P256_ORDER - 1) + 1
             self.ec = ec.derive_private_key(self.secret, ec.SECP256R1())
+        if suite == "BLS12-381":
+            self.secret = int.from_bytes(self.seed, "big") % (bls.curve_order - 1) + 1
+            halves = compress_G2(bls.multiply(bls.G2, self.secret))
+            self.bls_public = b"".join(half.to_bytes(48, "big") for half in halves)
         self.cose = self._cose()
         self.encoded = enc(self.cose)
         self.kid = sha256(self.encoded)
@@ -122,6 +130,8 @@ class Key:
             return {1: 2, -1: 1, -2: numbers.x.to_bytes(32, "big"), -3: numbers.y.to_bytes(32, "big")}
         if self.suite == "ML-DSA-65":
             return {1: 7, 3: -49, -1: self.pq_public}
+        if self.suite == "BLS12-381":
+            return {1: 7, 3: -65602, -1: self.bls_public}
         return {1: 7, 3: -65600, -1: self.ed_public + self.pq_public}
 
     def sign(self, message: bytes) -> bytes:
@@ -130,6 +140,9 @@ class Key:
             r, s = decode_dss_signature(der)
             # The low s, so that the high one can be a vector of its own.
             return r.to_bytes(32, "big") + min(s, P256_ORDER - s).to_bytes(32, "big")
+        if self.suite == "BLS12-381":
+            hashed = hash_to_G1(message, b"BLS_SIG_BLS12381G1_XMD:SHA-256_SSWU_RO_POP_", hashlib.sha256)
+            return compress_G1(bls.multiply(hashed, self.secret)).to_bytes(48, "big")
         classic = self.ed.sign(message) if "Ed25519" in self.suite else b""
         if "ML-DSA" not in self.suite:
             return classic
@@ -309,7 +322,13 @@ class Chain:
     def __post_init__(self) -> None:
         members = self.members or [["Fictional Harbour Office", Key("Ed25519", self.name + " member").cose]]
         registers = [["governance", 1], ["identity", 1], ["trace", 1]]
-        self.genesis = enc([1, self.name, MS, self.key.cose, members, registers])
+        parts = [self.name, MS, self.key.cose, members, registers]
+        if self.key.suite == "BLS12-381":
+            founders = sorted(sha256(f"{self.name} node {i}".encode()) for i in range(4))
+            validators = [[0, key, f"validator-{i}.example:7100"] for i, key in enumerate(founders)]
+            self.genesis = enc([2, *parts, [10_000, sha256(b"a fictional sharing"), validators]])
+        else:
+            self.genesis = enc([1, *parts])
         self.network = sha256(b"stele/genesis/v1" + self.genesis)
 
     def descriptor(self) -> dict[str, str]:

@@ -1,5 +1,6 @@
 // Public keys and signature suites: docs/format.md section 2.
 
+import { bls12_381 } from "@noble/curves/bls12-381.js";
 import { ed25519 } from "@noble/curves/ed25519.js";
 import { p256 } from "@noble/curves/nist.js";
 import { sha256 } from "@noble/hashes/sha2.js";
@@ -9,7 +10,7 @@ import { decodeStrict } from "./cbor.js";
 import * as shape from "./shape.js";
 
 /** The COSE names of the suites that this verifier knows. SM2 is an optional feature that it lacks. */
-export type SuiteName = "Ed25519" | "ES256" | "ML-DSA-65" | "Ed25519+ML-DSA-65";
+export type SuiteName = "Ed25519" | "ES256" | "ML-DSA-65" | "Ed25519+ML-DSA-65" | "BLS12-381";
 
 /** A public key with its suite and thumbprint. */
 export interface PublicKey {
@@ -110,6 +111,7 @@ function akpMaterial(alg: bigint, key: Uint8Array): Material {
       check: (message, signature) => ml_dsa65.verify(signature, message, key),
     };
   }
+  if (alg === -65602n) return blsMaterial(key);
   if (alg !== -65600n) unsupported("the algorithm");
   if (key.length !== 32 + ML_DSA_PUBLIC) shape.refuse("the hybrid key", `has ${key.length} bytes`);
   const classical = ed25519Material(key.subarray(0, 32));
@@ -120,6 +122,36 @@ function akpMaterial(alg: bigint, key: Uint8Array): Material {
     check: (message, signature) =>
       classical.check(message, signature.subarray(0, 64)) &&
       ml_dsa65.verify(signature.subarray(64), message, key.subarray(32)),
+  };
+}
+
+const BLS_PUBLIC = 96;
+const BLS_SIGNATURE = 48;
+const BLS_DST = "BLS_SIG_BLS12381G1_XMD:SHA-256_SSWU_RO_POP_";
+
+/** The key of a network of several validators: signatures in G1, keys in G2 (draft-irtf-cfrg-bls-signature). */
+function blsMaterial(key: Uint8Array): Material {
+  if (key.length !== BLS_PUBLIC) shape.refuse("the BLS12-381 key", `has ${key.length} bytes`);
+  let point: ReturnType<typeof bls12_381.G2.Point.fromBytes>;
+  try {
+    point = bls12_381.G2.Point.fromBytes(key);
+    point.assertValidity();
+    // The libraries read the point at infinity; as a key it would verify anything.
+    if (point.is0()) throw new Error("infinity");
+  } catch {
+    shape.refuse("the key", "is not a point of the subgroup of G2 of BLS12-381");
+  }
+  return {
+    suite: "BLS12-381",
+    algorithms: [-65602n],
+    signatureLength: BLS_SIGNATURE,
+    check: (message, signature) => {
+      const given = bls12_381.G1.Point.fromBytes(signature);
+      given.assertValidity();
+      if (given.is0()) return false;
+      const hashed = bls12_381.shortSignatures.hash(message, BLS_DST);
+      return bls12_381.shortSignatures.verify(given, hashed, point);
+    },
   };
 }
 

@@ -60,7 +60,12 @@ function checkGenesis(genesis: Uint8Array, networkId: Uint8Array, key: PublicKey
   if (!equal(networkIdOfGenesis(genesis), networkId)) {
     throw new NetworkError(`network_id is not the hash of the genesis, which is ${toHex(networkIdOfGenesis(genesis))}`);
   }
-  const keyItem = understood("genesis", () => shape.tuple(decodeStrict(genesis), "the genesis", 6)[3]);
+  const keyItem = understood("genesis", () => {
+    const item = decodeStrict(genesis);
+    // Version 1 has six parts; version 2 has the founding committee besides.
+    const parts = shape.array(item, "the genesis", 6, 7);
+    return parts[3] as (typeof parts)[number];
+  });
   if (!equal(keyItem.raw, key.encoded)) throw new NetworkError("key is not the network key in the genesis");
 }
 

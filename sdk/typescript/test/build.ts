@@ -1,5 +1,6 @@
 // Builds networks, entries and receipts for the tests, with the key material in hand.
 
+import { bls12_381 } from "@noble/curves/bls12-381.js";
 import { ed25519 } from "@noble/curves/ed25519.js";
 import { p256 } from "@noble/curves/nist.js";
 import { sha256 } from "@noble/hashes/sha2.js";
@@ -38,6 +39,13 @@ export function signer(suite: SuiteName, n: number): Signer {
         [encodeInt(-3), encodeBytes(point.subarray(33))],
       );
       return make(-7, cose, (message) => p256.sign(message, seed(n), { lowS: false }));
+    }
+    case "BLS12-381": {
+      const scheme = bls12_381.shortSignatures;
+      const secret = seed(n);
+      const hash = (message: Uint8Array) => scheme.hash(message, "BLS_SIG_BLS12381G1_XMD:SHA-256_SSWU_RO_POP_");
+      const cose = akp(-65602, scheme.getPublicKey(secret).toBytes());
+      return make(-65602, cose, (message) => scheme.sign(hash(message), secret).toBytes());
     }
     case "ML-DSA-65": {
       const { publicKey, secretKey } = pq();
