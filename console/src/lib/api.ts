@@ -193,6 +193,34 @@ export interface Health {
 }
 
 /** An RFC 9457 problem, or why no answer came. */
+/** One validator of the committee, as this node sees it. */
+export interface Validator {
+  name: string;
+  party: string;
+  node_key: string;
+  address: string;
+  me: boolean;
+  heard_ms_ago?: number;
+  height?: number;
+  lag?: number;
+}
+
+/** How the network of validators does. */
+export interface Committee {
+  role: string;
+  epoch: number;
+  view: number;
+  committee: number;
+  quorum: number;
+  validators: Validator[];
+  height: number;
+  best_height: number;
+  finality_p50_ms?: number;
+  finality_p99_ms?: number;
+  pool: number;
+  alarms: { code: string; message: string; hint: string }[];
+}
+
 export class Problem extends Error {
   constructor(
     readonly status: number,
@@ -278,6 +306,7 @@ const part = encodeURIComponent;
 
 export const api = {
   network: (signal?: AbortSignal) => json<NetworkInfo>("v1/network", { signal }),
+  committee: (signal?: AbortSignal) => json<Committee>("v1/network/status", { signal }),
   health: (signal?: AbortSignal) => json<Health>("health", { signal }),
   checkpoint: async (signal?: AbortSignal) => (await request("log/checkpoint", { signal })).text(),
   entries: (query: EntryQuery, signal?: AbortSignal) => json<Page<EntrySummary>>(withQuery("v1/entries", { ...query }), { signal }),
