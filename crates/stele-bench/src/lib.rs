@@ -1,10 +1,11 @@
-//! Measures the ledger end to end, beside the hardware's limit and a database.
+//! Measures the ledger and the network end to end, beside the hardware's limit and a database.
 //!
 //! Every figure is of durable, signature-verified work, measured in one run on one machine, and named with it. What could
 //! not be measured is said, not left out: its figure has no value and a note why.
 
 pub mod ledger;
 mod machine;
+pub mod network;
 mod postgres;
 mod register;
 mod report;

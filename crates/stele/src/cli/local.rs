@@ -173,6 +173,26 @@ pub enum BenchWhat {
         #[arg(long, default_value = "")]
         commit: String,
     },
+    /// A network of four validators in four processes on loopback: throughput, finality, one dead, catching up
+    ///
+    /// Takes about three minutes on two cores. Build with the release profile: other figures mean nothing.
+    Network {
+        /// A folder on the disk to be measured [default: the folder for temporary files]
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+        /// A small run that only shows that it works; its figures mean nothing
+        #[arg(long)]
+        quick: bool,
+        /// The commit, for the report
+        #[arg(long, default_value = "")]
+        commit: String,
+    },
+    /// For `network`: one validator, told by standard input
+    #[command(hide = true)]
+    NetworkValidator {
+        /// Its folder
+        dir: PathBuf,
+    },
     /// For `ledger`: a fresh process that opens a ledger and measures itself
     #[command(hide = true)]
     Probe {

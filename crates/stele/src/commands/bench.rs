@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
 use stele_bench::ledger::{self, Options};
+use stele_bench::network;
 
 use crate::cli::{BenchArgs, BenchWhat};
 use crate::failure::{Exit, Failure, Outcome};
@@ -17,6 +18,11 @@ pub fn run(args: &BenchArgs, printer: &Printer) -> Outcome {
     match &args.what {
         BenchWhat::Ledger { dir, quick, commit } => {
             bench_ledger(dir.as_deref(), *quick, commit, printer)
+        }
+        BenchWhat::Network { dir, quick, commit } => bench_network(dir.as_deref(), *quick, commit, printer),
+        BenchWhat::NetworkValidator { dir } => {
+            network::validator(dir).map_err(|error| Failure::unusable("a validator could not run").because(&error))?;
+            Ok(Exit::Done)
         }
         BenchWhat::Probe { dir } => {
             let probe = ledger::probe(dir).map_err(failed)?;
@@ -50,6 +56,31 @@ fn bench_ledger(dir: Option<&Path>, quick: bool, commit: &str, printer: &Printer
     };
     let report = ledger::run(&options, &tell).map_err(failed)?;
     drop(bar);
+    if printer.is_json() {
+        printer.json(&serde_json::to_value(&report).expect("plain data"))?;
+    } else {
+        printer.data(report.to_markdown().trim_end())?;
+    }
+    Ok(Exit::Done)
+}
+
+fn bench_network(dir: Option<&Path>, quick: bool, commit: &str, printer: &Printer) -> Outcome {
+    let program = std::env::current_exe()
+        .map_err(|error| Failure::unusable("could not find this program").because(&error))?;
+    let words = [program.display().to_string(), "bench".to_owned(), "network-validator".to_owned()];
+    let options = network::Options {
+        dir: dir.map_or_else(std::env::temp_dir, Path::to_owned),
+        seconds: if quick { 2 } else { 15 },
+        entries: if quick { 2_000 } else { 120_000 },
+        validator_command: words.to_vec(),
+        commit: commit.to_owned(),
+    };
+    if cfg!(debug_assertions) {
+        printer.note("note: this is not a release build; its figures mean nothing");
+    }
+    let tell = |step: &str| printer.note(format_args!("{step} ..."));
+    let report = network::run(&options, &tell)
+        .map_err(|error| Failure::unusable("the network could not be measured").because(&error))?;
     if printer.is_json() {
         printer.json(&serde_json::to_value(&report).expect("plain data"))?;
     } else {
