@@ -28,10 +28,9 @@ use stele_network::keys::{NodeKey, Share};
 use stele_network::{
     Founder, FoundingPlan, Network, NetworkOptions, Seat, certify_block_zero, sign_block_zero,
 };
-use stele_registers::Registry;
 
 use crate::report::{Better, Figure, Report};
-use crate::Machine;
+use crate::{Machine, workload};
 
 const VALIDATORS: usize = 4;
 /// Parties that sign, for each process.
@@ -143,7 +142,7 @@ fn key(kind: u8, number: u64) -> SigningKey {
 }
 
 fn found(dir: &Path) -> Result<Vec<PathBuf>, NetworkBenchError> {
-    let registry = Registry::standard();
+    let registry = workload::registry();
     let node_keys: Vec<_> = (0..VALIDATORS).map(|_| NodeKey::generate()).collect();
     let listeners: Result<Vec<_>, _> =
         (0..VALIDATORS).map(|_| TcpListener::bind("127.0.0.1:0")).collect();
@@ -176,7 +175,7 @@ fn found(dir: &Path) -> Result<Vec<PathBuf>, NetworkBenchError> {
     let founded = found_in_process(&node_keys, &plan.context()).map_err(failed)?;
     let sharing = &founded[0].sharing;
     let genesis = plan.genesis(sharing).map_err(failed)?;
-    let block = Ledger::block_zero(&genesis, &registry).map_err(failed)?;
+    let block = Ledger::block_zero(&genesis, &*registry).map_err(failed)?;
     let partials: Vec<_> = founded
         .iter()
         .map(|one| (one.share.index(), sign_block_zero(&one.share, &block)))
@@ -185,7 +184,7 @@ fn found(dir: &Path) -> Result<Vec<PathBuf>, NetworkBenchError> {
     let mut dirs = Vec::new();
     for (number, one) in founded.iter().enumerate() {
         let dir = dir.join(format!("validator-{number}"));
-        Ledger::create_certified(&dir.join("ledger"), &genesis, &registry, &block).map_err(failed)?;
+        Ledger::create_certified(&dir.join("ledger"), &genesis, &*registry, &block).map_err(failed)?;
         node_keys[number].save(&dir.join("node.key")).map_err(failed)?;
         one.share.save(&dir.join("share.key")).map_err(failed)?;
         std::fs::write(dir.join("listen"), addresses[number].to_string()).map_err(failed)?;
@@ -340,7 +339,7 @@ fn measure(
 /// # Errors
 /// [`NetworkBenchError`].
 pub fn validator(dir: &Path) -> Result<(), NetworkBenchError> {
-    let registry = Arc::new(Registry::standard());
+    let registry = workload::registry();
     let read = |name: &str| std::fs::read_to_string(dir.join(name)).map_err(failed);
     let number: u64 = read("number")?.parse().map_err(failed)?;
     let listen: SocketAddr = read("listen")?.parse().map_err(failed)?;
@@ -373,7 +372,7 @@ pub fn validator(dir: &Path) -> Result<(), NetworkBenchError> {
         match serde_json::from_str(&line.map_err(failed)?).map_err(failed)? {
             Order::Prepare { entries } => {
                 salt += 1;
-                prepared = sign(id, &signers, entries, salt);
+                prepared = sign(id, number, &signers, entries, salt);
                 say(&Answer::Ready)?;
             }
             Order::Run { per_second, seconds } => {
@@ -435,18 +434,13 @@ fn register(ledger: &Ledger, network: NetworkId, signers: &[SigningKey]) -> Resu
     Ok(())
 }
 
-fn sign(network: NetworkId, signers: &[SigningKey], count: u64, salt: u64) -> Vec<Vec<u8>> {
+fn sign(network: NetworkId, validator: u64, signers: &[SigningKey], count: u64, salt: u64) -> Vec<Vec<u8>> {
     let one = |number: u64| {
         let signer = &signers[(number % signers.len() as u64) as usize];
         let nonce = [salt.to_be_bytes(), number.to_be_bytes()].concat();
-        let commitment = sha256(&[&nonce, signer.public().kid().as_bytes()]);
-        let body = BodyBuilder::new()
-            .text("event_id", &format!("urn:event:{salt}-{number}"))
-            .bytes("commitment", &commitment)
-            .text("type", "ObjectEvent")
-            .bytes_list("items", &[commitment])
-            .build();
-        entry(network, signer, "trace", &nonce, "event.record", body)
+        // No two processes and runs write the same key.
+        let (command, body) = workload::put(salt as u8, (validator << 40) | number);
+        entry(network, signer, "bench", &nonce, command, body)
     };
     (0..count).into_par_iter().map(one).collect()
 }

@@ -33,7 +33,7 @@ fn key(kind: u8, number: u64) -> SigningKey {
     SigningKey::from_seed(Suite::Ed25519, &seed).expect("32 bytes")
 }
 
-fn registry() -> Arc<Registry> {
+pub(crate) fn registry() -> Arc<Registry> {
     let mut registers = Registry::standard_registers();
     registers.push(Arc::new(BenchRegister));
     Arc::new(Registry::new(registers))
