@@ -70,7 +70,10 @@ enum Order {
     /// Sign entries for the next run.
     Prepare { entries: u64 },
     /// Submit: so many in a second, or as many as are taken.
-    Run { per_second: Option<u64>, seconds: u64 },
+    Run {
+        per_second: Option<u64>,
+        seconds: u64,
+    },
     /// How far is the ledger?
     Height,
 }
@@ -79,8 +82,16 @@ enum Order {
 #[derive(Debug, Serialize, Deserialize)]
 enum Answer {
     Ready,
-    Ran { final_entries: u64, seconds: f64, p50_ms: f64, p99_ms: f64 },
-    Height { height: u64, entries: u64 },
+    Ran {
+        final_entries: u64,
+        seconds: f64,
+        p50_ms: f64,
+        p99_ms: f64,
+    },
+    Height {
+        height: u64,
+        entries: u64,
+    },
 }
 
 struct Validator {
@@ -144,10 +155,14 @@ fn key(kind: u8, number: u64) -> SigningKey {
 fn found(dir: &Path) -> Result<Vec<PathBuf>, NetworkBenchError> {
     let registry = workload::registry();
     let node_keys: Vec<_> = (0..VALIDATORS).map(|_| NodeKey::generate()).collect();
-    let listeners: Result<Vec<_>, _> =
-        (0..VALIDATORS).map(|_| TcpListener::bind("127.0.0.1:0")).collect();
-    let addresses: Result<Vec<_>, _> =
-        listeners.map_err(failed)?.iter().map(TcpListener::local_addr).collect();
+    let listeners: Result<Vec<_>, _> = (0..VALIDATORS)
+        .map(|_| TcpListener::bind("127.0.0.1:0"))
+        .collect();
+    let addresses: Result<Vec<_>, _> = listeners
+        .map_err(failed)?
+        .iter()
+        .map(TcpListener::local_addr)
+        .collect();
     let addresses = addresses.map_err(failed)?;
     let founders = node_keys.iter().zip(&addresses).zip(0..);
     let plan = FoundingPlan {
@@ -184,8 +199,11 @@ fn found(dir: &Path) -> Result<Vec<PathBuf>, NetworkBenchError> {
     let mut dirs = Vec::new();
     for (number, one) in founded.iter().enumerate() {
         let dir = dir.join(format!("validator-{number}"));
-        Ledger::create_certified(&dir.join("ledger"), &genesis, &*registry, &block).map_err(failed)?;
-        node_keys[number].save(&dir.join("node.key")).map_err(failed)?;
+        Ledger::create_certified(&dir.join("ledger"), &genesis, &*registry, &block)
+            .map_err(failed)?;
+        node_keys[number]
+            .save(&dir.join("node.key"))
+            .map_err(failed)?;
         one.share.save(&dir.join("share.key")).map_err(failed)?;
         std::fs::write(dir.join("listen"), addresses[number].to_string()).map_err(failed)?;
         std::fs::write(dir.join("number"), number.to_string()).map_err(failed)?;
@@ -225,7 +243,11 @@ pub fn run(options: &Options, tell: &dyn Fn(&str)) -> Result<Report, NetworkBenc
         .goal(15_000.0),
     );
     figures.push(Figure::new(
-        "network-finality-full-load-p50", full.p50, "ms", Better::Lower, "at the rate above",
+        "network-finality-full-load-p50",
+        full.p50,
+        "ms",
+        Better::Lower,
+        "at the rate above",
     ));
 
     tell("signing");
@@ -233,9 +255,22 @@ pub fn run(options: &Options, tell: &dyn Fn(&str)) -> Result<Report, NetworkBenc
     prepare(&mut validators, (half * options.seconds as f64) as u64 + 1)?;
     tell("finality at half load");
     let calm = measure(&mut validators, Some(half as u64), options.seconds)?;
-    let note = format!("from submission to final on the same node, at {:.0} entries/s", calm.rate);
-    figures.push(Figure::new("network-finality-p50", calm.p50, "ms", Better::Lower, note.clone()).goal(120.0));
-    figures.push(Figure::new("network-finality-p99", calm.p99, "ms", Better::Lower, note).goal(400.0));
+    let note = format!(
+        "from submission to final on the same node, at {:.0} entries/s",
+        calm.rate
+    );
+    figures.push(
+        Figure::new(
+            "network-finality-p50",
+            calm.p50,
+            "ms",
+            Better::Lower,
+            note.clone(),
+        )
+        .goal(120.0),
+    );
+    figures
+        .push(Figure::new("network-finality-p99", calm.p99, "ms", Better::Lower, note).goal(400.0));
 
     tell("signing");
     prepare(&mut validators, options.entries)?;
@@ -264,7 +299,9 @@ pub fn run(options: &Options, tell: &dyn Fn(&str)) -> Result<Report, NetworkBenc
     let deadline = Instant::now() + Duration::from_secs(300);
     while back.height()?.0 < target {
         if Instant::now() > deadline {
-            return Err(failed("the validator that came back did not catch up in five minutes"));
+            return Err(failed(
+                "the validator that came back did not catch up in five minutes",
+            ));
         }
         std::thread::sleep(Duration::from_millis(20));
     }
@@ -318,12 +355,25 @@ fn measure(
     seconds: u64,
 ) -> Result<Measured, NetworkBenchError> {
     for validator in validators.iter_mut() {
-        validator.order(&Order::Run { per_second, seconds })?;
+        validator.order(&Order::Run {
+            per_second,
+            seconds,
+        })?;
     }
-    let mut all = Measured { rate: 0.0, p50: 0.0, p99: 0.0 };
+    let mut all = Measured {
+        rate: 0.0,
+        p50: 0.0,
+        p99: 0.0,
+    };
     let count = validators.len() as f64;
     for validator in validators.iter_mut() {
-        let Answer::Ran { final_entries, seconds, p50_ms, p99_ms } = validator.answer()? else {
+        let Answer::Ran {
+            final_entries,
+            seconds,
+            p50_ms,
+            p99_ms,
+        } = validator.answer()?
+        else {
             return Err(failed("a validator answered something else"));
         };
         all.rate += final_entries as f64 / seconds;
@@ -347,20 +397,31 @@ pub fn validator(dir: &Path) -> Result<(), NetworkBenchError> {
     let node_key = NodeKey::load(&dir.join("node.key")).map_err(failed)?;
     let seat = Seat::default();
     let ledger = Ledger::open_network(
-        &dir.join("ledger"), registry, seat.certifier(), LedgerOptions::default(),
+        &dir.join("ledger"),
+        registry,
+        seat.certifier(),
+        LedgerOptions::default(),
     );
     let ledger = Arc::new(ledger.map_err(failed)?);
     let options = NetworkOptions::new(listen, dir.join("engine"));
     let network = Network::start(
-        seat, Arc::clone(&ledger), node_key, BTreeMap::from([(1, share)]), options,
+        seat,
+        Arc::clone(&ledger),
+        node_key,
+        BTreeMap::from([(1, share)]),
+        options,
     );
     let network = network.map_err(failed)?;
-    let signers: Vec<_> = (0..SIGNERS).map(|signer| key(1, number * SIGNERS + signer)).collect();
+    let signers: Vec<_> = (0..SIGNERS)
+        .map(|signer| key(1, number * SIGNERS + signer))
+        .collect();
     let id = ledger.genesis().network_id();
     let mut out = std::io::stdout();
     let mut say = |answer: &Answer| {
         let line = serde_json::to_string(answer).expect("plain data") + "\n";
-        out.write_all(line.as_bytes()).and_then(|()| out.flush()).map_err(failed)
+        out.write_all(line.as_bytes())
+            .and_then(|()| out.flush())
+            .map_err(failed)
     };
     if ledger.head().height().get() == 0 {
         register(&ledger, id, &signers)?;
@@ -375,9 +436,17 @@ pub fn validator(dir: &Path) -> Result<(), NetworkBenchError> {
                 prepared = sign(id, number, &signers, entries, salt);
                 say(&Answer::Ready)?;
             }
-            Order::Run { per_second, seconds } => {
+            Order::Run {
+                per_second,
+                seconds,
+            } => {
                 let entries = std::mem::take(&mut prepared);
-                say(&load(&ledger, entries, per_second, Duration::from_secs(seconds)))?;
+                say(&load(
+                    &ledger,
+                    entries,
+                    per_second,
+                    Duration::from_secs(seconds),
+                ))?;
             }
             Order::Height => {
                 let head = ledger.head();
@@ -408,14 +477,25 @@ fn entry(
 }
 
 /// Registers the parties that sign and waits until all are final.
-fn register(ledger: &Ledger, network: NetworkId, signers: &[SigningKey]) -> Result<(), NetworkBenchError> {
+fn register(
+    ledger: &Ledger,
+    network: NetworkId,
+    signers: &[SigningKey],
+) -> Result<(), NetworkBenchError> {
     let done = Arc::new(AtomicU64::new(0));
     for (number, signer) in signers.iter().enumerate() {
         let body = BodyBuilder::new()
             .text("kind", "organisation")
             .bytes_list("keys", &[signer.public().to_cose_key()])
             .build();
-        let bytes = entry(network, signer, "identity", &number.to_be_bytes(), "party.register", body);
+        let bytes = entry(
+            network,
+            signer,
+            "identity",
+            &number.to_be_bytes(),
+            "party.register",
+            body,
+        );
         let count = Arc::clone(&done);
         let listener = move |word: Progress| {
             if matches!(word, Progress::Final(_)) {
@@ -434,7 +514,13 @@ fn register(ledger: &Ledger, network: NetworkId, signers: &[SigningKey]) -> Resu
     Ok(())
 }
 
-fn sign(network: NetworkId, validator: u64, signers: &[SigningKey], count: u64, salt: u64) -> Vec<Vec<u8>> {
+fn sign(
+    network: NetworkId,
+    validator: u64,
+    signers: &[SigningKey],
+    count: u64,
+    salt: u64,
+) -> Vec<Vec<u8>> {
     let one = |number: u64| {
         let signer = &signers[(number % signers.len() as u64) as usize];
         let nonce = [salt.to_be_bytes(), number.to_be_bytes()].concat();
@@ -484,7 +570,11 @@ fn load(ledger: &Ledger, entries: Vec<Vec<u8>>, per_second: Option<u64>, time: D
     let seconds = started.elapsed().as_secs_f64();
     let mut took = std::mem::take(&mut *took.lock());
     took.sort_by(f64::total_cmp);
-    let at = |share: f64| took.get((took.len() as f64 * share) as usize).copied().unwrap_or(0.0);
+    let at = |share: f64| {
+        took.get((took.len() as f64 * share) as usize)
+            .copied()
+            .unwrap_or(0.0)
+    };
     let answer = Answer::Ran {
         final_entries: took.len() as u64,
         seconds,

@@ -50,6 +50,9 @@ impl Default for Pace {
     }
 }
 
+/// A block's height in the engine, and the hashes of its entries.
+type Remembered = (u64, Arc<[u64]>);
+
 /// What a leader remembers of recent blocks. Apart from the proposer, because the ledger holds it until a block is durable and must not
 /// hold itself.
 #[derive(Default)]
@@ -57,7 +60,7 @@ pub(crate) struct Recent {
     /// The engine's height up to which blocks are durable here.
     done: AtomicU64,
     /// Hashes of the entries of recent blocks, so that a leader does not propose what its ancestors hold already.
-    remembered: Mutex<HashMap<Digest, (u64, Arc<[u64]>)>>,
+    remembered: Mutex<HashMap<Digest, Remembered>>,
     hasher: RandomState,
 }
 
@@ -198,7 +201,8 @@ impl<E: Clock> Application<E> for Proposer {
             return std::future::pending().await;
         };
         let committee = self.shared.committees.of(round.round.epoch().get());
-        let right = committee.is_some_and(|committee| committee.number == block.inner().committee());
+        let right =
+            committee.is_some_and(|committee| committee.number == block.inner().committee());
         if !right || block.inner().time() < parent.inner().time() {
             tracing::warn!(height = %block.height(), leader = %block.inner().leader(), "a proposal is not well-formed");
             return false;

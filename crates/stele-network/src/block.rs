@@ -9,9 +9,7 @@ use commonware_codec::{
 };
 use commonware_consensus::simplex::types::Context;
 use commonware_consensus::types::Height;
-use commonware_consensus::{
-    Block as EngineBlock, BoundedBlock, CertifiableBlock, Heightable,
-};
+use commonware_consensus::{Block as EngineBlock, BoundedBlock, CertifiableBlock, Heightable};
 use commonware_cryptography::{Digestible, Hasher as _, Sha256, ed25519, sha256};
 use stele_core::entry::ENTRY_BYTES_MAX;
 use stele_core::id::{NetworkId, TimeMs};
@@ -131,7 +129,11 @@ impl EncodeSize for Block {
             + UInt(self.time.get()).encode_size()
             + UInt(self.committee).encode_size()
             + self.entries.len().encode_size()
-            + self.entries.iter().map(EncodeSize::encode_size).sum::<usize>()
+            + self
+                .entries
+                .iter()
+                .map(EncodeSize::encode_size)
+                .sum::<usize>()
     }
 }
 

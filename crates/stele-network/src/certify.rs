@@ -214,10 +214,9 @@ where
             return;
         };
         let shares = self.shares.read();
-        let (Some(share), Some(index)) = (
-            shares.get(&number),
-            committee.index_of(&self.me.public()),
-        ) else {
+        let (Some(share), Some(index)) =
+            (shares.get(&number), committee.index_of(&self.me.public()))
+        else {
             return;
         };
         let signature = sign_partial(share, &block.message());
@@ -230,10 +229,16 @@ where
             block: block.block_hash(),
             signature,
         };
-        let others = committee.validators.iter().filter(|other| other.node_key != self.me.public());
-        let others: Vec<_> = others.filter_map(|other| engine_key(&other.node_key)).collect();
+        let others = committee
+            .validators
+            .iter()
+            .filter(|other| other.node_key != self.me.public());
+        let others: Vec<_> = others
+            .filter_map(|other| engine_key(&other.node_key))
+            .collect();
         if !others.is_empty() {
-            self.sender.send(Recipients::Some(others), message.encode(), true);
+            self.sender
+                .send(Recipients::Some(others), message.encode(), true);
         }
     }
 
@@ -250,7 +255,8 @@ where
         let message = match Message::decode(bytes) {
             Ok(message) => message,
             Err(error) => {
-                self.score.malformed(from, "a share of a certificate", &error);
+                self.score
+                    .malformed(from, "a share of a certificate", &error);
                 return;
             }
         };
@@ -280,12 +286,17 @@ where
         if height <= head {
             if let Some(certificate) = self.chain.certificate(height) {
                 let message = Message::Certificate(certificate.encode());
-                self.sender.send(Recipients::One(from.clone()), message.encode(), false);
+                self.sender
+                    .send(Recipients::One(from.clone()), message.encode(), false);
             }
             return;
         }
         let key = node_key(from);
-        let Some(index) = self.committees.numbered(number).and_then(|committee| committee.index_of(&key)) else {
+        let Some(index) = self
+            .committees
+            .numbered(number)
+            .and_then(|committee| committee.index_of(&key))
+        else {
             // A committee that this node does not know yet; the share is sent again.
             return;
         };
@@ -300,10 +311,18 @@ where
             return;
         }
         // One share of each validator counts: one that signs two results gains nothing.
-        if collected.partials.values().any(|shares| shares.contains_key(&index)) {
+        if collected
+            .partials
+            .values()
+            .any(|shares| shares.contains_key(&index))
+        {
             return;
         }
-        collected.partials.entry(block).or_default().insert(index, signature);
+        collected
+            .partials
+            .entry(block)
+            .or_default()
+            .insert(index, signature);
         self.try_recover(height.get());
     }
 
@@ -319,13 +338,23 @@ where
         let quorum = committee.sharing.quorum();
         self.progress.dissent(
             height,
-            collected.partials.iter().filter(|(hash, _)| **hash != ours).map(|(_, shares)| shares.len()).sum(),
+            collected
+                .partials
+                .iter()
+                .filter(|(hash, _)| **hash != ours)
+                .map(|(_, shares)| shares.len())
+                .sum(),
         );
-        let Some(partials) = collected.partials.get_mut(&ours) else { return };
+        let Some(partials) = collected.partials.get_mut(&ours) else {
+            return;
+        };
         if partials.len() < quorum {
             return;
         }
-        let shares: Vec<_> = partials.iter().map(|(index, signature)| (*index, *signature)).collect();
+        let shares: Vec<_> = partials
+            .iter()
+            .map(|(index, signature)| (*index, *signature))
+            .collect();
         // Verified once, as a whole, when the ledger takes it; the shares one by one only if that fails.
         let mut certificate = block.certificate.clone();
         let combined = recover(&committee.sharing, &shares).map(|signature| {
@@ -338,9 +367,13 @@ where
             _ => {
                 for index in bad_partials(&committee.sharing, &block.message(), &shares) {
                     partials.remove(&index);
-                    let key = committee.validators.get(index).and_then(|one| engine_key(&one.node_key));
+                    let key = committee
+                        .validators
+                        .get(index)
+                        .and_then(|one| engine_key(&one.node_key));
                     if let Some(key) = key {
-                        self.score.blame(&key, "its share of a certificate does not verify");
+                        self.score
+                            .blame(&key, "its share of a certificate does not verify");
                     }
                 }
             }

@@ -89,7 +89,11 @@ impl Chain {
         self.ledger.order(OrderedBlock {
             position: block.height().get(),
             time: block.time(),
-            entries: block.entries().iter().map(|entry| Arc::from(&entry[..])).collect(),
+            entries: block
+                .entries()
+                .iter()
+                .map(|entry| Arc::from(&entry[..]))
+                .collect(),
             certificate: None,
             done: Box::new(done),
         });
@@ -105,7 +109,11 @@ impl Chain {
         self.ledger.order(OrderedBlock {
             position: 0,
             time: block.certificate.header.time,
-            entries: block.entries.iter().map(|entry| Arc::from(&entry[..])).collect(),
+            entries: block
+                .entries
+                .iter()
+                .map(|entry| Arc::from(&entry[..]))
+                .collect(),
             certificate: Some(block.certificate),
             done: Box::new(move |delivered| done(height, delivered.refused)),
         });

@@ -106,12 +106,6 @@ impl Committees {
         epochs.get(&epoch).map(|entry| Arc::clone(&entry.committee))
     }
 
-    pub(crate) fn newest(&self) -> Option<(u64, Arc<Committee>)> {
-        let epochs = self.epochs.read();
-        let (epoch, entry) = epochs.last_key_value()?;
-        Some((*epoch, Arc::clone(&entry.committee)))
-    }
-
     /// The committee with this number, if it decides in an epoch that is still known.
     pub(crate) fn numbered(&self, number: u64) -> Option<Arc<Committee>> {
         let epochs = self.epochs.read();

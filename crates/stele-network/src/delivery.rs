@@ -73,7 +73,9 @@ pub(crate) async fn deliver(
 ) {
     while let Some((block, ack)) = blocks.next().await {
         let height = block.height();
-        let epoch = epocher.containing(height).expect("every height has an epoch");
+        let epoch = epocher
+            .containing(height)
+            .expect("every height has an epoch");
         let is_last = epoch.last() == height;
         let mut ack = Some(ack);
         let (done, durable) = oneshot::channel();

@@ -152,10 +152,9 @@ where
         R: Receiver<PublicKey = ed25519::PublicKey>,
     {
         let context = &self.context;
-        let (mux, votes, later_votes) =
-            Muxer::builder(context.child("vote_mux"), votes.0, votes.1)
-                .with_backup()
-                .build();
+        let (mux, votes, later_votes) = Muxer::builder(context.child("vote_mux"), votes.0, votes.1)
+            .with_backup()
+            .build();
         mux.start();
         let (mux, certificates, later_certificates) = Muxer::builder(
             context.child("certificate_mux"),
@@ -165,8 +164,7 @@ where
         .with_backup()
         .build();
         mux.start();
-        let (mux, resolver) =
-            Muxer::new(context.child("resolver_mux"), resolver.0, resolver.1);
+        let (mux, resolver) = Muxer::new(context.child("resolver_mux"), resolver.0, resolver.1);
         mux.start();
         Links {
             votes,
@@ -188,16 +186,15 @@ where
     }
 
     /// Starts the engine of an epoch, if this node votes in it.
-    async fn enter<S>(
-        &mut self,
-        mark: Mark,
-        links: &mut Links<S>,
-    ) -> Option<Handle<()>>
+    async fn enter<S>(&mut self, mark: Mark, links: &mut Links<S>) -> Option<Handle<()>>
     where
         S: Sender<PublicKey = ed25519::PublicKey>,
     {
         let epoch = mark.epoch;
-        let committee = self.committees.of(epoch).expect("its committee was entered");
+        let committee = self
+            .committees
+            .of(epoch)
+            .expect("its committee was entered");
         self.peers.track(epoch, &committee);
         self.progress.epoch(epoch, &committee);
         tracing::info!(epoch, committee = committee.number, "an epoch begins");

@@ -4,7 +4,9 @@ use bytes::Bytes;
 use commonware_actor::Feedback;
 use commonware_codec::{Encode as _, Error, ReadExt as _};
 use commonware_consensus::simplex::scheme::ed25519::Scheme;
-use commonware_consensus::simplex::types::{Activity, Attributable as _, Finalize, Notarize, Nullify};
+use commonware_consensus::simplex::types::{
+    Activity, Attributable as _, Finalize, Notarize, Nullify,
+};
 use commonware_consensus::{Epochable as _, Reporter};
 use commonware_cryptography::certificate::Attestation;
 
@@ -46,7 +48,11 @@ pub struct Evidence {
     pub second: Vote,
 }
 
-fn vote(kind: VoteKind, subject: &impl commonware_codec::Encode, by: &Attestation<Scheme>) -> Option<Vote> {
+fn vote(
+    kind: VoteKind,
+    subject: &impl commonware_codec::Encode,
+    by: &Attestation<Scheme>,
+) -> Option<Vote> {
     Some(Vote {
         kind,
         subject: subject.encode().to_vec(),
@@ -69,24 +75,48 @@ impl Evidence {
     // The engine keeps the two votes of a pair to itself; its encoding is one after the other.
 
     fn notarizes(mut pair: Bytes) -> Result<Option<Self>, Error> {
-        let (one, two) = (Notarize::<Scheme, Digest>::read(&mut pair)?, Notarize::<Scheme, Digest>::read(&mut pair)?);
+        let (one, two) = (
+            Notarize::<Scheme, Digest>::read(&mut pair)?,
+            Notarize::<Scheme, Digest>::read(&mut pair)?,
+        );
         let first = vote(VoteKind::Notarize, &one.proposal, &one.attestation);
         let second = vote(VoteKind::Notarize, &two.proposal, &two.attestation);
-        Ok(Self::pair(one.epoch().get(), one.signer().get(), first, second))
+        Ok(Self::pair(
+            one.epoch().get(),
+            one.signer().get(),
+            first,
+            second,
+        ))
     }
 
     fn finalizes(mut pair: Bytes) -> Result<Option<Self>, Error> {
-        let (one, two) = (Finalize::<Scheme, Digest>::read(&mut pair)?, Finalize::<Scheme, Digest>::read(&mut pair)?);
+        let (one, two) = (
+            Finalize::<Scheme, Digest>::read(&mut pair)?,
+            Finalize::<Scheme, Digest>::read(&mut pair)?,
+        );
         let first = vote(VoteKind::Finalize, &one.proposal, &one.attestation);
         let second = vote(VoteKind::Finalize, &two.proposal, &two.attestation);
-        Ok(Self::pair(one.epoch().get(), one.signer().get(), first, second))
+        Ok(Self::pair(
+            one.epoch().get(),
+            one.signer().get(),
+            first,
+            second,
+        ))
     }
 
     fn nullify_finalize(mut pair: Bytes) -> Result<Option<Self>, Error> {
-        let (one, two) = (Nullify::<Scheme>::read(&mut pair)?, Finalize::<Scheme, Digest>::read(&mut pair)?);
+        let (one, two) = (
+            Nullify::<Scheme>::read(&mut pair)?,
+            Finalize::<Scheme, Digest>::read(&mut pair)?,
+        );
         let first = vote(VoteKind::Nullify, &one.round, &one.attestation);
         let second = vote(VoteKind::Finalize, &two.proposal, &two.attestation);
-        Ok(Self::pair(one.epoch().get(), one.signer().get(), first, second))
+        Ok(Self::pair(
+            one.epoch().get(),
+            one.signer().get(),
+            first,
+            second,
+        ))
     }
 
     fn pair(epoch: u64, signer: u32, first: Option<Vote>, second: Option<Vote>) -> Option<Self> {
@@ -117,7 +147,11 @@ impl<R: Reporter<Activity = Activity<Scheme, Digest>>> Reporter for Watch<R> {
 
     fn report(&mut self, activity: Self::Activity) -> Feedback {
         if let Some(evidence) = Evidence::of(&activity) {
-            tracing::error!(epoch = evidence.epoch, signer = evidence.signer, "a validator voted twice");
+            tracing::error!(
+                epoch = evidence.epoch,
+                signer = evidence.signer,
+                "a validator voted twice"
+            );
             self.progress.evidence(evidence);
         }
         self.inner.report(activity)

@@ -47,7 +47,10 @@ impl FoundingPlan {
 
     /// The node keys of the founders.
     pub fn node_keys(&self) -> Vec<[u8; 32]> {
-        self.founders.iter().map(|founder| founder.node_key).collect()
+        self.founders
+            .iter()
+            .map(|founder| founder.node_key)
+            .collect()
     }
 
     /// The genesis, once the ceremony has given the key.
@@ -78,7 +81,11 @@ impl FoundingPlan {
             name: self.name.clone(),
             time: self.time,
             network_key,
-            members: self.founders.iter().map(|founder| founder.member.clone()).collect(),
+            members: self
+                .founders
+                .iter()
+                .map(|founder| founder.member.clone())
+                .collect(),
             registers: self.registers.clone(),
             committee: Some(Committee {
                 epoch_blocks: self.epoch_blocks,
@@ -95,7 +102,8 @@ struct SigningPlaceholder;
 impl SigningPlaceholder {
     fn key() -> PublicKey {
         use stele_core::suite::{SigningKey, Suite};
-        let key = SigningKey::from_seed(Suite::Bls12381, &[1; 32]).expect("a scalar below the order");
+        let key =
+            SigningKey::from_seed(Suite::Bls12381, &[1; 32]).expect("a scalar below the order");
         key.public().clone()
     }
 }

@@ -10,9 +10,9 @@ use stele_core::cbor::{DecodeError, Decoder, Encoder, ErrorKind};
 use stele_core::entry::ENTRY_BYTES_MAX;
 
 use crate::chain::Chain;
-use crate::committee::Committees;
 use crate::keys::{NodeKey, engine_key, node_key};
 use crate::score::Score;
+use crate::status::Progress;
 use std::sync::Arc;
 
 /// The most bytes of entries in one message.
@@ -70,7 +70,7 @@ fn batches(entries: Vec<Bytes>) -> Vec<Vec<Bytes>> {
 pub(crate) struct Gossip<S> {
     pub(crate) chain: Chain,
     pub(crate) me: Arc<NodeKey>,
-    pub(crate) committees: Committees,
+    pub(crate) progress: Progress,
     pub(crate) sender: S,
     pub(crate) score: Score,
 }
@@ -108,22 +108,28 @@ impl<S: Sender<PublicKey = ed25519::PublicKey>> Gossip<S> {
     }
 
     fn send(&mut self, entries: Vec<Bytes>) {
-        let Some((_, committee)) = self.committees.newest() else {
-            return;
-        };
         let me = self.me.public();
-        let others = committee.validators.iter().filter(|other| other.node_key != me);
-        let others: Vec<_> = others.filter_map(|other| engine_key(&other.node_key)).collect();
+        let validators = self.progress.validators();
+        let others = validators.iter().filter(|other| **other != me);
+        let others: Vec<_> = others.filter_map(engine_key).collect();
         if others.is_empty() {
             return;
         }
         for batch in batches(entries) {
-            let sent = self.sender.send(Recipients::Some(others.clone()), encode(&batch), false);
+            let sent = self
+                .sender
+                .send(Recipients::Some(others.clone()), encode(&batch), false);
             if sent.len() < others.len() {
                 // Whoever misses an entry here gets it with the block of a leader that has it.
                 let missed = others.iter().filter(|other| !sent.contains(other));
-                let missed: Vec<_> = missed.map(|other| hex::encode(&node_key(other)[..4])).collect();
-                tracing::debug!(?missed, entries = batch.len(), "entries were not sent to all validators");
+                let missed: Vec<_> = missed
+                    .map(|other| hex::encode(&node_key(other)[..4]))
+                    .collect();
+                tracing::debug!(
+                    ?missed,
+                    entries = batch.len(),
+                    "entries were not sent to all validators"
+                );
             }
         }
     }

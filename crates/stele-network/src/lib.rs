@@ -26,11 +26,11 @@ mod founding;
 mod gossip;
 mod marks;
 mod peers;
+mod runtime;
 mod score;
 mod stack;
 mod status;
 mod sync;
-mod runtime;
 mod wake;
 
 #[cfg(test)]
@@ -40,10 +40,10 @@ mod simulation;
 
 pub use application::Pace;
 pub use block::BlockLimits;
+pub use chain::CommitteeError;
 pub use committee::{Committee, Validator};
 pub use epochs::Timeouts;
 pub use evidence::{Evidence, Vote, VoteKind};
-pub use chain::CommitteeError;
 pub use founding::{Founder, FoundingPlan, certify_block_zero, sign_block_zero};
 pub use runtime::{Network, NetworkOptions, Seat};
 pub use score::Faults;

@@ -62,7 +62,9 @@ impl Mark {
     fn decode(epoch: u64, bytes: &[u8]) -> Option<Self> {
         let (committee, rest) = bytes.split_first_chunk::<8>()?;
         let start = match rest.split_first()? {
-            (0, before) => MarkStart::Boundary(Digest::decode(Bytes::copy_from_slice(before)).ok()?),
+            (0, before) => {
+                MarkStart::Boundary(Digest::decode(Bytes::copy_from_slice(before)).ok()?)
+            }
             (1, finalization) => MarkStart::Floor(read_finalization(finalization)?),
             _ => return None,
         };

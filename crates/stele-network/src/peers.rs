@@ -6,11 +6,10 @@ use std::sync::Arc;
 use commonware_cryptography::ed25519;
 use commonware_p2p::authenticated::lookup;
 use commonware_p2p::{
-    Address, AddressableManager as _, AddressableTrackedPeers, Ingress, Manager, Provider,
-    TrackedPeers,
+    Address, AddressableManager as _, AddressableTrackedPeers, Ingress, Provider, TrackedPeers,
 };
 use commonware_utils::Hostname;
-use commonware_utils::ordered::{Map, Set};
+use commonware_utils::ordered::Map;
 
 use crate::committee::Committee;
 use crate::keys::engine_key;
@@ -97,13 +96,15 @@ impl Peers for Addressed {
 }
 
 /// Peers of a simulated network, which needs no addresses.
+#[cfg(test)]
 #[derive(Clone, Debug)]
 pub(crate) struct Keyed<M> {
     pub(crate) manager: M,
     pub(crate) followers: Arc<[ed25519::PublicKey]>,
 }
 
-impl<M: Manager<PublicKey = ed25519::PublicKey>> Provider for Keyed<M> {
+#[cfg(test)]
+impl<M: commonware_p2p::Manager<PublicKey = ed25519::PublicKey>> Provider for Keyed<M> {
     type PublicKey = ed25519::PublicKey;
 
     fn peer_set(
@@ -120,9 +121,11 @@ impl<M: Manager<PublicKey = ed25519::PublicKey>> Provider for Keyed<M> {
     }
 }
 
-impl<M: Manager<PublicKey = ed25519::PublicKey>> Peers for Keyed<M> {
+#[cfg(test)]
+impl<M: commonware_p2p::Manager<PublicKey = ed25519::PublicKey>> Peers for Keyed<M> {
     fn track(&mut self, id: u64, committee: &Committee) {
-        let followers = Set::from_iter_dedup(self.followers.iter().cloned());
+        let followers =
+            commonware_utils::ordered::Set::from_iter_dedup(self.followers.iter().cloned());
         self.manager
             .track(id, TrackedPeers::new(committee.keys(), followers));
     }

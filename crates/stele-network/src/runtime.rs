@@ -128,7 +128,12 @@ impl Network {
     ) -> Result<Self, CommitteeError> {
         let chain = Chain::new(Arc::clone(&ledger));
         let genesis_committee = chain.committee_numbered(1)?;
-        let epoch_blocks = ledger.genesis().committee.as_ref().ok_or(CommitteeError::Missing)?.epoch_blocks;
+        let epoch_blocks = ledger
+            .genesis()
+            .committee
+            .as_ref()
+            .ok_or(CommitteeError::Missing)?
+            .epoch_blocks;
         let progress = Progress::new(Arc::new(system_time));
         let oracle_slot: Arc<Mutex<Option<lookup::Oracle<ed25519::PublicKey>>>> = Arc::default();
         let score = Score::new({
@@ -148,7 +153,8 @@ impl Network {
         let (stop, stopped) = oneshot::channel();
         let me = Arc::new(me);
         let run = {
-            let (progress, score, metrics) = (progress.clone(), score.clone(), Arc::clone(&metrics));
+            let (progress, score, metrics) =
+                (progress.clone(), score.clone(), Arc::clone(&metrics));
             let (me, network) = (Arc::clone(&me), ledger.genesis().network_id());
             move || {
                 let config = tokio::Config::new()
@@ -158,7 +164,9 @@ impl Network {
                 tokio::Runner::new(config).start(async move |context| {
                     *metrics.lock() = Some(context.child("stele"));
                     // Room for twice the committee, so that it may grow while the node runs.
-                    let committee = chain.committee().map_or(0, |committee| committee.validators.len());
+                    let committee = chain
+                        .committee()
+                        .map_or(0, |committee| committee.validators.len());
                     let places = (2 * committee + options.followers.len()).max(PEERS_MIN);
                     let (mut p2p, oracle) = lookup::Network::new(
                         context.child("p2p"),
@@ -189,7 +197,11 @@ impl Network {
                         chain,
                         shares: Arc::new(RwLock::new(shares)),
                         blocker: oracle.clone(),
-                        peers: Addressed { oracle, followers, places },
+                        peers: Addressed {
+                            oracle,
+                            followers,
+                            places,
+                        },
                         pace: options.pace,
                         timeouts: options.timeouts,
                         epoch_blocks,
@@ -202,7 +214,9 @@ impl Network {
                         genesis_committee,
                         partition: "stele".to_owned(),
                     };
-                    let running = context.child("node").spawn(move |context| stack::run(context, parts, links));
+                    let running = context
+                        .child("node")
+                        .spawn(move |context| stack::run(context, parts, links));
                     commonware_macros::select! {
                         _ = stopped => {},
                         result = running => {
@@ -216,7 +230,9 @@ impl Network {
                 });
             }
         };
-        let thread = std::thread::Builder::new().name("stele-network".to_owned()).spawn(run);
+        let thread = std::thread::Builder::new()
+            .name("stele-network".to_owned())
+            .spawn(run);
         Ok(Self {
             me: me.public(),
             ledger,
@@ -236,7 +252,8 @@ impl Network {
             hint: refusal.hint,
         });
         let height = self.ledger.head().height().get();
-        self.progress.status(self.me, height, self.ledger.pool_len(), halted)
+        self.progress
+            .status(self.me, height, self.ledger.pool_len(), halted)
     }
 
     /// Evidence of validators that voted twice, each once.
@@ -251,7 +268,11 @@ impl Network {
 
     /// The engine's metrics as Prometheus text.
     pub fn metrics(&self) -> String {
-        self.metrics.lock().as_ref().map(|context| context.encode()).unwrap_or_default()
+        self.metrics
+            .lock()
+            .as_ref()
+            .map(|context| context.encode())
+            .unwrap_or_default()
     }
 }
 
@@ -260,10 +281,10 @@ impl Drop for Network {
         if let Some(stop) = self.stop.take() {
             let _ = stop.send(());
         }
-        if let Some(thread) = self.thread.take() {
-            if thread.join().is_err() {
-                tracing::error!("the network's thread broke its own invariant");
-            }
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the network's thread broke its own invariant");
         }
     }
 }
@@ -271,7 +292,12 @@ impl Drop for Network {
 type Handshake = Cups<Sake<ed25519::PrivateKey>, ChaCha20Poly1305>;
 
 /// Links: authenticated by node keys, encrypted, and only among nodes of one network.
-fn link_config(me: &NodeKey, network: &[u8; 32], options: &NetworkOptions, places: usize) -> lookup::Config<Handshake> {
+fn link_config(
+    me: &NodeKey,
+    network: &[u8; 32],
+    options: &NetworkOptions,
+    places: usize,
+) -> lookup::Config<Handshake> {
     let handshake = Cups::new(
         Sake {
             signer: me.engine_key(),

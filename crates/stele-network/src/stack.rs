@@ -10,8 +10,8 @@ use commonware_consensus::marshal::core::{Actor as Marshal, Mailbox as MarshalMa
 use commonware_consensus::marshal::resolver::p2p as backfill;
 use commonware_consensus::marshal::standard::{Deferred, Standard};
 use commonware_consensus::marshal::{self, Start};
-use commonware_consensus::simplex::scheme::ed25519::Scheme;
 use commonware_consensus::simplex;
+use commonware_consensus::simplex::scheme::ed25519::Scheme;
 use commonware_consensus::types::{FixedEpocher, Height, ViewDelta};
 use commonware_cryptography::certificate::Verifier as _;
 use commonware_cryptography::{Digested, Digestible as _, Signer as _, ed25519};
@@ -95,8 +95,13 @@ pub(crate) struct Parts<B, P> {
 /// An upper bound of the messages that a stack sends, in bytes.
 pub(crate) fn message_max(limits: &BlockLimits) -> u32 {
     const PARTICIPANTS: u32 = 100;
-    let engine = simplex::max_payload_size::<Scheme, Digest>(PARTICIPANTS)
-        .max(marshal::max_payload_size::<Standard<Block>, Scheme>(PARTICIPANTS, limits));
+    let engine =
+        simplex::max_payload_size::<Scheme, Digest>(PARTICIPANTS).max(marshal::max_payload_size::<
+            Standard<Block>,
+            Scheme,
+        >(
+            PARTICIPANTS, limits
+        ));
     let largest = [
         commonware_p2p::utils::mux::prefixed(engine),
         crate::gossip::MESSAGE_MAX,
@@ -154,7 +159,9 @@ where
     let page_cache = CacheRef::new(PAGE_BYTES, PAGES);
     let committees = Committees::new(&network, Arc::clone(&me));
     let mut marks = Marks::open(context.child("marks"), &partition).await;
-    let known = chain.committee().unwrap_or_else(|_| genesis_committee.clone());
+    let known = chain
+        .committee()
+        .unwrap_or_else(|_| genesis_committee.clone());
     // Until the engine names an epoch, peers are those of the committee that the state knows.
     let (mut last, mut start) = (marks.last(), None);
     peers.track(last.as_ref().map_or(0, |mark| mark.epoch), &known);
@@ -170,7 +177,9 @@ where
         floor: floor_source.clone(),
     };
     let answers = links.sync.1;
-    let exchange = context.child("sync").spawn(move |_| exchange.run(answers, asked));
+    let exchange = context
+        .child("sync")
+        .spawn(move |_| exchange.run(answers, asked));
     let mut follower = Follower {
         context: context.child("follower"),
         chain: chain.clone(),
@@ -178,12 +187,31 @@ where
         score: score.clone(),
         asker: Asker::new(context.child("asker"), asks),
     };
+    progress.follows(&known);
+    let gossip = Gossip {
+        chain: chain.clone(),
+        me: Arc::clone(&me),
+        progress: progress.clone(),
+        sender: links.entries.0,
+        score: score.clone(),
+    };
+    let entries = links.entries.1;
+    let gossip = context
+        .child("gossip")
+        .spawn(move |_| gossip.run(entries, admitted));
     let is_member = |committee: &Committee| committee.index_of(&me.public()).is_some();
-    if !is_member(&known) || follower.is_far_behind(CATCH_UP_AT, known.sharing.quorum()).await {
-        progress.follows(&known);
+    if !is_member(&known)
+        || follower
+            .is_far_behind(CATCH_UP_AT, known.sharing.quorum())
+            .await
+    {
         let member = {
             let (chain, me) = (chain.clone(), Arc::clone(&me));
-            move || chain.committee().is_ok_and(|committee| committee.index_of(&me.public()).is_some())
+            move || {
+                chain
+                    .committee()
+                    .is_ok_and(|committee| committee.index_of(&me.public()).is_some())
+            }
         };
         let joined = follower.join(member).await;
         let mark = Mark {
@@ -220,7 +248,11 @@ where
 
     let finalizations = prunable::Archive::init(
         context.child("finalizations"),
-        archive(&format!("{partition}-finalizations"), &page_cache, Scheme::certificate_codec_config_unbounded()),
+        archive(
+            &format!("{partition}-finalizations"),
+            &page_cache,
+            Scheme::certificate_codec_config_unbounded(),
+        ),
     )
     .await
     .expect("the engine's store of finalizations opens");
@@ -282,7 +314,12 @@ where
         marshal: marshal.clone(),
         progress: progress.clone(),
     };
-    floor_source.offer(marshal.clone(), committees.clone(), epocher.clone(), progress.clone());
+    floor_source.offer(
+        marshal.clone(),
+        committees.clone(),
+        epocher.clone(),
+        progress.clone(),
+    );
 
     let (buffer, buffered) = buffered::Engine::new(
         context.child("buffer"),
@@ -322,31 +359,29 @@ where
         epocher: epocher.clone(),
         heights: Heights::default(),
     };
-    let gossip = Gossip {
-        chain: chain.clone(),
-        me,
-        committees,
-        sender: links.entries.0,
-        score,
-    };
-
     let marshalling = actor.start(deliveries, buffered, resolver);
     let processed = marshal.get_processed().await;
     recent.done(processed.map_or(0, |processed| processed.height().get()));
 
-    let (partials, entries) = (links.partials.1, links.entries.1);
+    let partials = links.partials.1;
     let engine = (links.votes, links.certificates, links.resolver);
     let tasks = [
         exchange,
         buffer.start(links.blocks),
-        context.child("certify").spawn(move |_| certifying.run(partials, executed)),
-        context.child("gossip").spawn(move |_| gossip.run(entries, admitted)),
+        context
+            .child("certify")
+            .spawn(move |_| certifying.run(partials, executed)),
+        gossip,
         context.child("deliver").spawn(move |_| {
             delivery::deliver(delivered, chain, epocher, recent, progress, boundary)
         }),
         marshalling,
-        context.child("engine").spawn(move |_| epochs.run(mark, engine, boundaries)),
-        context.child("prune").spawn(move |context| prune(context, marshal, retention)),
+        context
+            .child("engine")
+            .spawn(move |_| epochs.run(mark, engine, boundaries)),
+        context
+            .child("prune")
+            .spawn(move |context| prune(context, marshal, retention)),
     ];
     match Handle::select(tasks).await {
         Ok(()) | Err(commonware_runtime::Error::Closed) => {}

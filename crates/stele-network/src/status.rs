@@ -135,6 +135,16 @@ impl Progress {
         self.state.lock().committee = Some(committee.clone());
     }
 
+    /// The node keys of the committee in force, as far as this node knows.
+    pub(crate) fn validators(&self) -> Vec<[u8; 32]> {
+        let state = self.state.lock();
+        let validators = state
+            .committee
+            .iter()
+            .flat_map(|committee| &committee.validators);
+        validators.map(|validator| validator.node_key).collect()
+    }
+
     pub(crate) fn tip(&self, round: Round, height: u64) {
         let mut state = self.state.lock();
         state.view = round.view().get();
@@ -210,31 +220,56 @@ const LAG_MAX: u64 = 64;
 
 impl Progress {
     /// The status, with the ledger's own figures given.
-    pub(crate) fn status(&self, me: [u8; 32], height: u64, pool: usize, halted: Option<Alarm>) -> Status {
+    pub(crate) fn status(
+        &self,
+        me: [u8; 32],
+        height: u64,
+        pool: usize,
+        halted: Option<Alarm>,
+    ) -> Status {
         let now = self.now().get();
         let state = self.state.lock();
-        let best = state.heard.values().map(|heard| heard.height).max().unwrap_or(0).max(height);
-        let validators: Vec<ValidatorStatus> = state.committee.iter().flat_map(|committee| &committee.validators).map(|validator| {
-            let is_me = validator.node_key == me;
-            let heard = if is_me {
-                Some(Heard { at: now, height })
-            } else {
-                state.heard.get(&validator.node_key).copied()
-            };
-            ValidatorStatus {
-                party: hex::encode(validator.party.as_bytes()),
-                node_key: hex::encode(validator.node_key),
-                address: validator.address.clone(),
-                me: is_me,
-                heard_ms_ago: heard.map(|heard| now.saturating_sub(heard.at)),
-                height: heard.map(|heard| heard.height),
-                lag: heard.map(|heard| best.saturating_sub(heard.height)),
-            }
-        }).collect();
-        let quorum = state.committee.as_ref().map_or(0, |committee| committee.sharing.quorum());
+        let best = state
+            .heard
+            .values()
+            .map(|heard| heard.height)
+            .max()
+            .unwrap_or(0)
+            .max(height);
+        let validators: Vec<ValidatorStatus> = state
+            .committee
+            .iter()
+            .flat_map(|committee| &committee.validators)
+            .map(|validator| {
+                let is_me = validator.node_key == me;
+                let heard = if is_me {
+                    Some(Heard { at: now, height })
+                } else {
+                    state.heard.get(&validator.node_key).copied()
+                };
+                ValidatorStatus {
+                    party: hex::encode(validator.party.as_bytes()),
+                    node_key: hex::encode(validator.node_key),
+                    address: validator.address.clone(),
+                    me: is_me,
+                    heard_ms_ago: heard.map(|heard| now.saturating_sub(heard.at)),
+                    height: heard.map(|heard| heard.height),
+                    lag: heard.map(|heard| best.saturating_sub(heard.height)),
+                }
+            })
+            .collect();
+        let quorum = state
+            .committee
+            .as_ref()
+            .map_or(0, |committee| committee.sharing.quorum());
         let is_validator = validators.iter().any(|validator| validator.me);
         let mut alarms: Vec<Alarm> = halted.into_iter().collect();
-        alarms.extend(alarms_of(&validators, quorum, best.saturating_sub(height), &state.dissent));
+        alarms.extend(alarms_of(
+            &validators,
+            quorum,
+            best.saturating_sub(height),
+            &state.dissent,
+        ));
         let mut finality: Vec<u64> = state.finality.iter().copied().collect();
         finality.sort_unstable();
         let percentile = |percent: usize| {
@@ -242,7 +277,11 @@ impl Progress {
             finality.get(at).copied()
         };
         Status {
-            role: if is_validator { "validator" } else { "follower" },
+            role: if is_validator {
+                "validator"
+            } else {
+                "follower"
+            },
             node_key: hex::encode(me),
             epoch: state.epoch,
             view: state.view,
@@ -250,7 +289,10 @@ impl Progress {
             executed: state.durable,
             height,
             best_height: best,
-            committee: state.committee.as_ref().map_or(0, |committee| committee.number),
+            committee: state
+                .committee
+                .as_ref()
+                .map_or(0, |committee| committee.number),
             quorum,
             finality_p50_ms: percentile(50),
             finality_p99_ms: percentile(99),
@@ -269,13 +311,21 @@ fn alarm(code: &str, message: String, hint: &str) -> Alarm {
     }
 }
 
-fn alarms_of(validators: &[ValidatorStatus], quorum: usize, lag: u64, dissent: &BTreeMap<u64, usize>) -> Vec<Alarm> {
+fn alarms_of(
+    validators: &[ValidatorStatus],
+    quorum: usize,
+    lag: u64,
+    dissent: &BTreeMap<u64, usize>,
+) -> Vec<Alarm> {
     let mut alarms = Vec::new();
     let (live, silent): (Vec<_>, Vec<_>) = validators
         .iter()
         .partition(|validator| validator.heard_ms_ago.is_some_and(|ago| ago <= SILENT_MS));
     let names = |list: &[&ValidatorStatus]| {
-        let names: Vec<_> = list.iter().map(|one| format!("{} ({})", &one.node_key[..8], one.address)).collect();
+        let names: Vec<_> = list
+            .iter()
+            .map(|one| format!("{} ({})", &one.node_key[..8], one.address))
+            .collect();
         names.join(", ")
     };
     if live.len() < quorum {

@@ -389,7 +389,9 @@ fn take(
 
 impl<E: Clock + Spawner, S: Sender<PublicKey = ed25519::PublicKey>> Exchange<E, S> {
     fn serve_blocks(&mut self, to: ed25519::PublicKey, id: u64, from: u64) {
-        let blocks = self.chain.blocks(Height::new(from), ANSWER_BLOCKS, ANSWER_BYTES);
+        let blocks = self
+            .chain
+            .blocks(Height::new(from), ANSWER_BLOCKS, ANSWER_BYTES);
         let blocks = blocks.unwrap_or_else(|error| {
             tracing::warn!(from, %error, "blocks could not be read for another node");
             Vec::new()
@@ -398,7 +400,11 @@ impl<E: Clock + Spawner, S: Sender<PublicKey = ed25519::PublicKey>> Exchange<E, 
         if message.len() > MESSAGE_MAX {
             // A log of a single validator may hold larger blocks than a network orders.
             tracing::warn!(from, "a block is too large to be sent to another node");
-            message = Message::Blocks { id, blocks: Vec::new() }.encode();
+            message = Message::Blocks {
+                id,
+                blocks: Vec::new(),
+            }
+            .encode();
         }
         self.sender.send(Recipients::One(to), message, false);
     }
@@ -409,7 +415,11 @@ impl<E: Clock + Spawner, S: Sender<PublicKey = ed25519::PublicKey>> Exchange<E, 
             Some(source) => source().await,
             None => None,
         };
-        self.sender.send(Recipients::One(to), Message::Floor { id, floor }.encode(), false);
+        self.sender.send(
+            Recipients::One(to),
+            Message::Floor { id, floor }.encode(),
+            false,
+        );
     }
 }
 
@@ -458,8 +468,12 @@ impl<E: Clock + Spawner + CryptoRng> Follower<E> {
     pub(crate) async fn join(&mut self, member: impl Fn() -> bool) -> Joined {
         loop {
             self.run(&member, 0).await;
-            let Some((peer, _)) = self.progress.best_other() else { continue };
-            let Some(peer) = engine_key(&peer) else { continue };
+            let Some((peer, _)) = self.progress.best_other() else {
+                continue;
+            };
+            let Some(peer) = engine_key(&peer) else {
+                continue;
+            };
             let Some(floor) = self.asker.floor(&peer).await else {
                 self.progress.silent(&node_key(&peer));
                 self.context.sleep(PAUSE).await;
@@ -469,7 +483,9 @@ impl<E: Clock + Spawner + CryptoRng> Follower<E> {
             self.run(&member, floor.height).await;
             match self.check(&floor) {
                 Some(joined) => return joined,
-                None => self.score.blame(&peer, "the floor that it offers does not verify"),
+                None => self
+                    .score
+                    .blame(&peer, "the floor that it offers does not verify"),
             }
         }
     }
@@ -477,7 +493,10 @@ impl<E: Clock + Spawner + CryptoRng> Follower<E> {
     fn check(&mut self, floor: &Floor) -> Option<Joined> {
         let committee = self.chain.committee_numbered(floor.committee).ok()?;
         let finalization = read_finalization(&floor.finalization)?;
-        let scheme = Scheme::verifier(&consensus_namespace(&self.chain.network()), committee.keys());
+        let scheme = Scheme::verifier(
+            &consensus_namespace(&self.chain.network()),
+            committee.keys(),
+        );
         let fits = finalization.epoch().get() == floor.epoch
             && finalization.verify(&mut self.context, &scheme, &Sequential);
         fits.then_some(Joined {
@@ -512,8 +531,15 @@ impl<E: Clock + Spawner + CryptoRng> Follower<E> {
                 self.chain.moved(&self.context, PAUSE).await;
                 continue;
             }
-            let Some(peer) = engine_key(&peer) else { continue };
-            let Some(blocks) = self.asker.blocks(&peer, next).await.filter(|blocks| !blocks.is_empty()) else {
+            let Some(peer) = engine_key(&peer) else {
+                continue;
+            };
+            let Some(blocks) = self
+                .asker
+                .blocks(&peer, next)
+                .await
+                .filter(|blocks| !blocks.is_empty())
+            else {
                 tracing::debug!(height, "a node did not answer with the blocks it has");
                 self.progress.silent(&node_key(&peer));
                 self.context.sleep(PAUSE).await;
@@ -521,7 +547,8 @@ impl<E: Clock + Spawner + CryptoRng> Follower<E> {
             };
             for block in blocks {
                 if block.certificate.header.height.get() != next {
-                    self.score.blame(&peer, "it answered with other blocks than asked for");
+                    self.score
+                        .blame(&peer, "it answered with other blocks than asked for");
                     break;
                 }
                 next += 1;
@@ -553,10 +580,16 @@ mod tests {
         for message in [
             Message::Head { height: 7 },
             Message::GetBlocks { id: 1, from: 2 },
-            Message::Blocks { id: 3, blocks: Vec::new() },
+            Message::Blocks {
+                id: 3,
+                blocks: Vec::new(),
+            },
             Message::GetFloor { id: 4 },
             Message::Floor { id: 5, floor: None },
-            Message::Floor { id: 6, floor: Some(floor) },
+            Message::Floor {
+                id: 6,
+                floor: Some(floor),
+            },
         ] {
             let bytes = message.encode();
             assert_eq!(Message::decode(&bytes), Ok(message));

@@ -46,32 +46,59 @@ fn start(world: &World, place: &Place) -> Node {
 fn four_validators_make_entries_final_and_go_on_after_a_restart() {
     support::log();
     let world = World::found(4, 1_000_000, quick_folder);
-    let mut nodes: Vec<_> = world.places.iter().map(|place| start(&world, place)).collect();
+    let mut nodes: Vec<_> = world
+        .places
+        .iter()
+        .map(|place| start(&world, place))
+        .collect();
     let signer = key(1_001);
     let mut last = Height::new(0);
     for number in 0..20 {
         let node = &nodes[number % 4];
         let entry = world.event(&signer, number as u64, system_time().get());
-        let done = submit(&node.ledger, &entry).recv_timeout(PATIENCE).expect("in time");
+        let done = submit(&node.ledger, &entry)
+            .recv_timeout(PATIENCE)
+            .expect("in time");
         let done = done.expect("ordered");
         assert!(done.refusal.is_none(), "{:?}", done.refusal);
         last = last.max(done.record.height);
     }
     for node in &nodes {
-        assert!(node.ledger.wait_above(Height::new(last.get() - 1), PATIENCE) >= last);
+        assert!(
+            node.ledger
+                .wait_above(Height::new(last.get() - 1), PATIENCE)
+                >= last
+        );
         let certificate = node.ledger.certificate(last).expect("final");
-        assert_eq!(certificate, nodes[0].ledger.certificate(last).expect("final"));
-        certificate.verify(&world.genesis.network_key).expect("under the one key");
+        assert_eq!(
+            certificate,
+            nodes[0].ledger.certificate(last).expect("final")
+        );
+        certificate
+            .verify(&world.genesis.network_key)
+            .expect("under the one key");
     }
     let status = nodes[0].network.as_ref().expect("runs").status();
-    assert_eq!((status.role, status.quorum, status.validators.len()), ("validator", 3, 4));
+    assert_eq!(
+        (status.role, status.quorum, status.validators.len()),
+        ("validator", 3, 4)
+    );
 
     // One leaves; the others go on; it comes back and catches up.
     drop(nodes.remove(3));
     let entry = world.event(&signer, 1_000, system_time().get());
-    let done = submit(&nodes[0].ledger, &entry).recv_timeout(PATIENCE).expect("in time");
+    let done = submit(&nodes[0].ledger, &entry)
+        .recv_timeout(PATIENCE)
+        .expect("in time");
     let height = done.expect("ordered").record.height;
     let back = start(&world, &world.places[3]);
-    assert!(back.ledger.wait_above(Height::new(height.get() - 1), PATIENCE) >= height);
-    assert_eq!(back.ledger.certificate(height).expect("final"), nodes[0].ledger.certificate(height).expect("final"));
+    assert!(
+        back.ledger
+            .wait_above(Height::new(height.get() - 1), PATIENCE)
+            >= height
+    );
+    assert_eq!(
+        back.ledger.certificate(height).expect("final"),
+        nodes[0].ledger.certificate(height).expect("final")
+    );
 }

@@ -35,8 +35,8 @@ use tokio::task::JoinHandle;
 pub use app::{App, SharedApp};
 pub use init::{Home, NETWORK_KEY, OPERATOR_KEY, descriptor_json};
 pub use problem::Problem;
-pub use seat::{Bundle, SeatFiles};
 pub use runs::{RunView, ScenarioInfo, ScenarioProgress, ScenarioRunner};
+pub use seat::{Bundle, SeatFiles};
 
 use crate::auth::{
     ApiToken, Gate, GateSettings, Keystore, KeystoreError, Policies, PolicyError, QuotaSettings,
@@ -160,8 +160,12 @@ impl NodeError {
             Self::Epcis(_) => Some(
                 "captured documents (epcis.db) are kept nowhere else: restore the file from a backup",
             ),
-            Self::Key(_) => Some("restore the folder `validator` from a backup; a share can only be made anew by a resharing"),
-            Self::NoSeat(_) => Some("restore the folder `validator` from a backup, or join as a follower with `stele network join`"),
+            Self::Key(_) => Some(
+                "restore the folder `validator` from a backup; a share can only be made anew by a resharing",
+            ),
+            Self::NoSeat(_) => Some(
+                "restore the folder `validator` from a backup, or join as a follower with `stele network join`",
+            ),
             Self::Committee(_) | Self::Ceremony(_) | Self::Io { .. } => None,
         }
     }
@@ -232,7 +236,8 @@ fn open(
     let secret = home.secret()?;
     let keystore = Keystore::open(home.keys(), Unlock::Secret(secret))?;
     let seat = home.read_seat()?;
-    let founded = seat.is_none() && home.found_network(&config.network_name, &keystore, &registry)?;
+    let founded =
+        seat.is_none() && home.found_network(&config.network_name, &keystore, &registry)?;
     let policies = Policies::load(&home.policies())?;
     let settings = GateSettings {
         trust_loopback: config.trust_loopback,

@@ -43,8 +43,13 @@ pub fn found(
     count: usize,
     registry: &Registry,
 ) -> Result<(Vec<PathBuf>, bool), NodeError> {
-    let homes: Vec<_> = (1..=count).map(|number| dir.join(format!("validator-{number}"))).collect();
-    if homes.iter().all(|home| Ledger::exists(&Home::new(home).ledger())) {
+    let homes: Vec<_> = (1..=count)
+        .map(|number| dir.join(format!("validator-{number}")))
+        .collect();
+    if homes
+        .iter()
+        .all(|home| Ledger::exists(&Home::new(home).ledger()))
+    {
         return Ok((homes, false));
     }
     let node_keys: Vec<_> = (0..count).map(|_| NodeKey::generate()).collect();
@@ -84,7 +89,9 @@ pub fn found(
         block_zero: certify_block_zero(sharing, block, &partials)?,
         genesis,
     };
-    for (((home, node_key), address), one) in homes.iter().zip(&node_keys).zip(addresses).zip(&founded) {
+    for (((home, node_key), address), one) in
+        homes.iter().zip(&node_keys).zip(addresses).zip(&founded)
+    {
         Home::new(home).take_seat(&bundle, registry, node_key, Some(&one.share), address, &[])?;
     }
     Ok((homes, true))
@@ -99,7 +106,10 @@ fn free_addresses(count: usize) -> Result<Vec<SocketAddr>, NodeError> {
     };
     // All are held until all are known, so that none is given twice.
     let listeners: Result<Vec<_>, _> = (0..count).map(|_| TcpListener::bind(any)).collect();
-    let addresses: Result<Vec<_>, _> =
-        listeners.map_err(failed)?.iter().map(TcpListener::local_addr).collect();
+    let addresses: Result<Vec<_>, _> = listeners
+        .map_err(failed)?
+        .iter()
+        .map(TcpListener::local_addr)
+        .collect();
     addresses.map_err(failed)
 }

@@ -273,18 +273,50 @@ fn network(network: &stele_network::Network) -> String {
     let status = network.status();
     let mut gauge = |name, help, value: u64| out.one(name, "gauge", help, value as f64);
     gauge("stele_network_epoch", "The engine's epoch.", status.epoch);
-    gauge("stele_network_view", "The engine's round within its epoch.", status.view);
-    gauge("stele_network_committee", "The number of the committee in force.", status.committee);
-    gauge("stele_network_lag_blocks", "Blocks that this node is behind.", status.best_height - status.height);
-    gauge("stele_network_pool_entries", "Entries that wait to be ordered.", status.pool as u64);
-    gauge("stele_network_alarms", "Alarms now.", status.alarms.len() as u64);
+    gauge(
+        "stele_network_view",
+        "The engine's round within its epoch.",
+        status.view,
+    );
+    gauge(
+        "stele_network_committee",
+        "The number of the committee in force.",
+        status.committee,
+    );
+    gauge(
+        "stele_network_lag_blocks",
+        "Blocks that this node is behind.",
+        status.best_height - status.height,
+    );
+    gauge(
+        "stele_network_pool_entries",
+        "Entries that wait to be ordered.",
+        status.pool as u64,
+    );
+    gauge(
+        "stele_network_alarms",
+        "Alarms now.",
+        status.alarms.len() as u64,
+    );
     if let Some(p50) = status.finality_p50_ms {
-        gauge("stele_network_finality_p50_milliseconds", "From proposal to final, median of the last blocks.", p50);
+        gauge(
+            "stele_network_finality_p50_milliseconds",
+            "From proposal to final, median of the last blocks.",
+            p50,
+        );
     }
     if let Some(p99) = status.finality_p99_ms {
-        gauge("stele_network_finality_p99_milliseconds", "From proposal to final, 99th percentile of the last blocks.", p99);
+        gauge(
+            "stele_network_finality_p99_milliseconds",
+            "From proposal to final, 99th percentile of the last blocks.",
+            p99,
+        );
     }
-    out.family("stele_network_peer_faults_total", "counter", "What peers sent that no honest node sends, by node key.");
+    out.family(
+        "stele_network_peer_faults_total",
+        "counter",
+        "What peers sent that no honest node sends, by node key.",
+    );
     for (peer, faults) in network.faults() {
         out.sample("", &[("peer", &hex::encode(peer))], faults.count as f64);
     }
@@ -299,7 +331,12 @@ fn network(network: &stele_network::Network) -> String {
 pub async fn metrics(State(app): State<SharedApp>) -> Response {
     (
         [(header::CONTENT_TYPE, "text/plain; version=0.0.4")],
-        render(&app) + &app.network.as_ref().map(crate::metrics::network).unwrap_or_default(),
+        render(&app)
+            + &app
+                .network
+                .as_ref()
+                .map(crate::metrics::network)
+                .unwrap_or_default(),
     )
         .into_response()
 }

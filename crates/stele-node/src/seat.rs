@@ -73,7 +73,9 @@ impl Bundle {
     pub fn decode(bytes: &[u8]) -> Result<Self, String> {
         let words = |error: DecodeError| error.to_string();
         let mut decoder = Decoder::new(bytes);
-        decoder.array_of(3, "a bundle of three parts").map_err(words)?;
+        decoder
+            .array_of(3, "a bundle of three parts")
+            .map_err(words)?;
         decoder.exactly(1, "version 1").map_err(words)?;
         let genesis = decoder.bytes(GENESIS_BYTES_MAX).map_err(words)?;
         let block_zero = decoder.bytes(1024).map_err(words)?;
@@ -139,7 +141,12 @@ impl Home {
         let descriptor = descriptor_json(&bundle.genesis);
         let text = serde_json::to_string_pretty(&descriptor).expect("plain data") + "\n";
         fs::write(self.descriptor(), text).map_err(io("write", &self.descriptor()))?;
-        Ledger::create_certified(&self.ledger(), &bundle.genesis, registry, &bundle.block_zero)?;
+        Ledger::create_certified(
+            &self.ledger(),
+            &bundle.genesis,
+            registry,
+            &bundle.block_zero,
+        )?;
         Ok(())
     }
 
@@ -172,7 +179,10 @@ impl Home {
         for entry in fs::read_dir(&seat).map_err(io("read", &seat))?.flatten() {
             let name = entry.file_name();
             let number = name.to_str().and_then(|name| {
-                name.strip_prefix("share-")?.strip_suffix(".key")?.parse().ok()
+                name.strip_prefix("share-")?
+                    .strip_suffix(".key")?
+                    .parse()
+                    .ok()
             });
             if let Some(number) = number {
                 shares.insert(number, Share::load(&entry.path())?);

@@ -66,7 +66,7 @@ pub(super) enum Role {
     /// This node alone.
     Alone(Arc<SigningKey>),
     /// A network.
-    Member(Member),
+    Member(Box<Member>),
 }
 
 /// What the stages work on when no thread of their own does.
@@ -242,7 +242,7 @@ impl Ledger {
             dir,
             genesis,
             machine,
-            Role::Member(Member::new(certifier)),
+            Role::Member(Box::new(Member::new(certifier))),
             options,
         )
     }

@@ -42,7 +42,7 @@ pub(super) enum Pooling {
     /// It waits already; who submitted it again waits with the others.
     Joined,
     /// It was executed a moment ago.
-    Executed(Pending),
+    Executed(Box<Pending>),
 }
 
 impl Pool {
@@ -54,7 +54,7 @@ impl Pool {
         let mut inner = self.inner.lock();
         let id = pending.entry.id();
         if inner.executed.iter().any(|ids| ids.contains(&id)) {
-            return Pooling::Executed(pending);
+            return Pooling::Executed(Box::new(pending));
         }
         if let Some(number) = inner.by_id.get(&id).copied() {
             let known = inner.entries.get_mut(&number).expect("both maps agree");

@@ -8,7 +8,8 @@ use std::num::NonZeroU32;
 
 use commonware_codec::{Copying, Decode as _, DecodeExt as _, Encode as _};
 use commonware_cryptography::bls12381::dkg::feldman_desmedt::{
-    Dealer, DealerLog, DealerPrivMsg, DealerPubMsg, Info, Logs, Player, PlayerAck, Reveal, SignedDealerLog,
+    Dealer, DealerLog, DealerPrivMsg, DealerPubMsg, Info, Logs, Player, PlayerAck, Reveal,
+    SignedDealerLog,
 };
 use commonware_cryptography::bls12381::primitives::sharing::Mode;
 use commonware_cryptography::ed25519;
@@ -116,7 +117,8 @@ impl Founding {
     ) -> Result<Self, CeremonyError> {
         let wrong = |reason: &str| CeremonyError::Participants(reason.to_owned());
         let sorted: BTreeSet<_> = founders.iter().copied().collect();
-        if sorted.len() != founders.len() || founders.is_empty() || founders.len() > VALIDATORS_MAX {
+        if sorted.len() != founders.len() || founders.is_empty() || founders.len() > VALIDATORS_MAX
+        {
             return Err(wrong("1 to 100 founders with different keys are needed"));
         }
         if !sorted.contains(&me.public()) {
@@ -162,7 +164,10 @@ impl Founding {
             logs: BTreeMap::new(),
         };
         // A founder deals to itself too, without a link.
-        let own = founding.deals.remove(&me.public()).expect("a deal for everyone");
+        let own = founding
+            .deals
+            .remove(&me.public())
+            .expect("a deal for everyone");
         if let Some(ack) = founding.receive(me.public(), &own)? {
             founding.receive(me.public(), &ack)?;
         }
@@ -192,27 +197,41 @@ impl Founding {
     ///
     /// # Errors
     /// [`CeremonyError::Culprit`] names a founder who sent what no honest one sends.
-    pub fn receive(&mut self, from: [u8; 32], bytes: &[u8]) -> Result<Option<Vec<u8>>, CeremonyError> {
-        let Some(sender) = engine_key(&from).filter(|_| self.founders.binary_search(&from).is_ok()) else {
+    pub fn receive(
+        &mut self,
+        from: [u8; 32],
+        bytes: &[u8],
+    ) -> Result<Option<Vec<u8>>, CeremonyError> {
+        let Some(sender) = engine_key(&from).filter(|_| self.founders.binary_search(&from).is_ok())
+        else {
             return Err(culprit(&from, "a message without being a founder"));
         };
         match Message::decode(bytes).map_err(|error| culprit(&from, error))? {
-            Message::Deal { commitment, share } => self.receive_deal(from, sender, &commitment, &share),
+            Message::Deal { commitment, share } => {
+                self.receive_deal(from, sender, &commitment, &share)
+            }
             Message::Ack(ack) => {
-                let ack = PlayerAck::decode(Copying(&ack))
-                    .map_err(|error| culprit(&from, format!("an acknowledgement that could not be read: {error}")))?;
+                let ack = PlayerAck::decode(Copying(&ack)).map_err(|error| {
+                    culprit(
+                        &from,
+                        format!("an acknowledgement that could not be read: {error}"),
+                    )
+                })?;
                 if let Some(dealer) = &mut self.dealer {
-                    dealer
-                        .receive_player_ack(sender, ack)
-                        .map_err(|error| culprit(&from, format!("a wrong acknowledgement: {error}")))?;
+                    dealer.receive_player_ack(sender, ack).map_err(|error| {
+                        culprit(&from, format!("a wrong acknowledgement: {error}"))
+                    })?;
                     self.acked.insert(from);
                 }
                 self.close_dealing();
                 Ok(None)
             }
             Message::Log(log) => {
-                let signed = SignedDealerLog::<KeyVariant, Key>::decode_cfg(Copying(&log), &self.count())
-                    .map_err(|error| culprit(&from, format!("a log that could not be read: {error}")))?;
+                let signed =
+                    SignedDealerLog::<KeyVariant, Key>::decode_cfg(Copying(&log), &self.count())
+                        .map_err(|error| {
+                            culprit(&from, format!("a log that could not be read: {error}"))
+                        })?;
                 let (dealer, log) = signed
                     .check(&self.info)
                     .ok_or_else(|| culprit(&from, "a log with a wrong signature"))?;
@@ -239,9 +258,12 @@ impl Founding {
             return Ok(Some(ack.clone()));
         }
         let commitment = DealerPubMsg::<KeyVariant>::decode_cfg(Copying(commitment), &self.count())
-            .map_err(|error| culprit(&from, format!("a dealing that could not be read: {error}")))?;
-        let share = DealerPrivMsg::decode(Copying(share))
-            .map_err(|error| culprit(&from, format!("a dealing that could not be read: {error}")))?;
+            .map_err(|error| {
+                culprit(&from, format!("a dealing that could not be read: {error}"))
+            })?;
+        let share = DealerPrivMsg::decode(Copying(share)).map_err(|error| {
+            culprit(&from, format!("a dealing that could not be read: {error}"))
+        })?;
         let Some(player) = &mut self.player else {
             return Ok(None);
         };
@@ -259,7 +281,9 @@ impl Founding {
         if self.acked.len() < self.founders.len() {
             return;
         }
-        let Some(dealer) = self.dealer.take() else { return };
+        let Some(dealer) = self.dealer.take() else {
+            return;
+        };
         let log = dealer.finalize::<N3f1>();
         self.own_log = Some(Message::Log(log.encode().to_vec()).encode());
         let (_, log) = log.check(&self.info).expect("our own signature verifies");
@@ -268,9 +292,10 @@ impl Founding {
 
     /// Founders whose part is still missing here.
     pub fn missing(&self) -> Vec<[u8; 32]> {
-        let missing = self.founders.iter().filter(|founder| {
-            !self.acked.contains(*founder) || !self.logs.contains_key(*founder)
-        });
+        let missing = self
+            .founders
+            .iter()
+            .filter(|founder| !self.acked.contains(*founder) || !self.logs.contains_key(*founder));
         missing.copied().collect()
     }
 
@@ -285,7 +310,10 @@ impl Founding {
         let player = self.player.take()?;
         let mut logs = Logs::<KeyVariant, Key, N3f1>::new(self.info.clone());
         for (dealer, log) in &self.logs {
-            logs.record(engine_key(dealer).expect("checked at the start"), log.clone());
+            logs.record(
+                engine_key(dealer).expect("checked at the start"),
+                log.clone(),
+            );
         }
         let result = player.finalize(&mut SystemRandom, logs, &Sequential);
         Some(match result {
@@ -319,7 +347,9 @@ pub fn found_from_seed(
     context: &[u8; 32],
     seed: u64,
 ) -> Result<Vec<Founded>, CeremonyError> {
-    found(founders, context, |number| SeededRandom::new(seed.wrapping_add(number)))
+    found(founders, context, |number| {
+        SeededRandom::new(seed.wrapping_add(number))
+    })
 }
 
 fn found<R: CryptoRng>(
@@ -363,7 +393,9 @@ mod tests {
     use stele_core::suite::Suite;
 
     fn keys(count: u8) -> Vec<NodeKey> {
-        (1..=count).map(|number| NodeKey::from_seed(&[number; 32])).collect()
+        (1..=count)
+            .map(|number| NodeKey::from_seed(&[number; 32]))
+            .collect()
     }
 
     #[test]
@@ -386,10 +418,15 @@ mod tests {
             let mut signatures = BTreeSet::new();
             for skip in 0..=partials.len() - quorum {
                 let signature = recover(sharing, &partials[skip..skip + quorum]).unwrap();
-                key.verify(Suite::Bls12381.algorithm(), b"message", &signature).unwrap();
+                key.verify(Suite::Bls12381.algorithm(), b"message", &signature)
+                    .unwrap();
                 signatures.insert(signature);
             }
-            assert_eq!(signatures.len(), 1, "one message, one signature, whoever made it");
+            assert_eq!(
+                signatures.len(),
+                1,
+                "one message, one signature, whoever made it"
+            );
             assert!(recover(sharing, &partials[1..quorum]).is_none());
         }
     }
@@ -406,7 +443,10 @@ mod tests {
         partials[1].1 = sign_partial(&founded[0].share, b"another");
         let signature = recover(sharing, &partials[..3]).unwrap();
         let key = sharing.public_key();
-        assert!(key.verify(Suite::Bls12381.algorithm(), b"message", &signature).is_err());
+        assert!(
+            key.verify(Suite::Bls12381.algorithm(), b"message", &signature)
+                .is_err()
+        );
         assert_eq!(bad_partials(sharing, b"message", &partials), [1]);
     }
 
@@ -417,12 +457,20 @@ mod tests {
         let mut first = Founding::new(&keys[0], &public, &[1; 32]).unwrap();
         let second = Founding::new(&keys[1], &public, &[1; 32]).unwrap();
         // What is meant for another founder does not fit the commitment at our place.
-        let (_, foreign) = second.outgoing().into_iter().find(|(to, _)| *to == public[2]).unwrap();
+        let (_, foreign) = second
+            .outgoing()
+            .into_iter()
+            .find(|(to, _)| *to == public[2])
+            .unwrap();
         let error = first.receive(public[1], &foreign).unwrap_err();
         assert!(matches!(error, CeremonyError::Culprit { culprit, .. } if culprit == public[1]));
         // A dealing of another ceremony is acknowledged under another context, which its dealer sees.
         let other = Founding::new(&keys[2], &public, &[2; 32]).unwrap();
-        let (_, deal) = other.outgoing().into_iter().find(|(to, _)| *to == public[0]).unwrap();
+        let (_, deal) = other
+            .outgoing()
+            .into_iter()
+            .find(|(to, _)| *to == public[0])
+            .unwrap();
         let ack = first.receive(public[2], &deal).unwrap().unwrap();
         let mut other = other;
         assert!(other.receive(public[0], &ack).is_err());

@@ -9,8 +9,8 @@ mod sharing;
 
 pub use node::NodeKey;
 pub(crate) use node::{engine_key, node_key};
+pub(crate) use sharing::{KeyVariant, bad_partials, recover, sign_partial};
 pub use sharing::{PARTIAL_BYTES, Share, Sharing, SharingError};
-pub(crate) use sharing::{KeyVariant, Transcript, bad_partials, recover, sign_partial};
 
 use std::io;
 use std::path::PathBuf;

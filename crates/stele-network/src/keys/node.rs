@@ -90,9 +90,15 @@ mod tests {
         let key = NodeKey::from_seed(&[7; 32]);
         key.save(&path).unwrap();
         assert_eq!(NodeKey::load(&path).unwrap().public(), key.public());
-        assert_eq!(engine_key(&key.public()).map(|key| node_key(&key)), Some(key.public()));
+        assert_eq!(
+            engine_key(&key.public()).map(|key| node_key(&key)),
+            Some(key.public())
+        );
         assert!(!format!("{key:?}").contains(&hex::encode([7; 32])));
         std::fs::write(&path, b"short").unwrap();
-        assert!(matches!(NodeKey::load(&path), Err(KeyError::Damaged { .. })));
+        assert!(matches!(
+            NodeKey::load(&path),
+            Err(KeyError::Damaged { .. })
+        ));
     }
 }

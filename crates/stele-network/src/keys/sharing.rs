@@ -52,10 +52,6 @@ impl Sharing {
         Self { output }
     }
 
-    pub(crate) fn output(&self) -> &Transcript {
-        &self.output
-    }
-
     /// The bytes that a genesis and `governance` keep.
     pub fn encode(&self) -> Vec<u8> {
         self.output.encode().to_vec()
@@ -91,7 +87,11 @@ impl Sharing {
     pub fn public_key(&self) -> PublicKey {
         // {1: 7, 3: alg, -1: key}: docs/format.md section 2.
         let mut out = Encoder::new();
-        out.map(3).int(1).uint(7).int(3).int(Suite::Bls12381.algorithm());
+        out.map(3)
+            .int(1)
+            .uint(7)
+            .int(3)
+            .int(Suite::Bls12381.algorithm());
         out.int(-1).bytes(&self.network_key());
         PublicKey::from_cose_key(&out.into_vec()).expect("a point of G2 is a key of the suite")
     }
@@ -109,7 +109,12 @@ impl Sharing {
 
 impl fmt::Debug for Sharing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Sharing({} of {})", self.quorum(), self.output.players().len())
+        write!(
+            f,
+            "Sharing({} of {})",
+            self.quorum(),
+            self.output.players().len()
+        )
     }
 }
 
@@ -176,8 +181,10 @@ pub(crate) fn recover(
     sharing: &Sharing,
     partials: &[(usize, [u8; PARTIAL_BYTES])],
 ) -> Option<[u8; PARTIAL_BYTES]> {
-    let partials: Option<Vec<_>> =
-        partials.iter().map(|(index, bytes)| read_partial(*index, bytes)).collect();
+    let partials: Option<Vec<_>> = partials
+        .iter()
+        .map(|(index, bytes)| read_partial(*index, bytes))
+        .collect();
     let signature =
         threshold::recover::<KeyVariant, _>(sharing.output.public(), &partials?, &Sequential);
     <[u8; PARTIAL_BYTES]>::try_from(&signature.ok()?.encode()[..]).ok()
@@ -194,6 +201,8 @@ pub(crate) fn bad_partials(
         let public = sharing.output.public().partial_public(partial.index).ok()?;
         ops::verify::<KeyVariant>(&public, KeyVariant::MESSAGE, message, &partial.value).ok()
     };
-    let bad = partials.iter().filter(|(index, bytes)| is_good(*index, bytes).is_none());
+    let bad = partials
+        .iter()
+        .filter(|(index, bytes)| is_good(*index, bytes).is_none());
     bad.map(|(index, _)| *index).collect()
 }

@@ -4,7 +4,6 @@
 use commonware_codec::{Copying, DecodeExt as _, Encode as _};
 use commonware_consensus::simplex::scheme::ed25519::Scheme;
 use commonware_consensus::simplex::types::{Finalize, Notarize, Nullify, Proposal, Vote};
-use commonware_cryptography::certificate::Scheme as _;
 use commonware_cryptography::{Hasher as _, Sha256, ed25519};
 use commonware_p2p::utils::mux::Muxer;
 use commonware_p2p::{Receiver as _, Recipients, Sender as _};
@@ -23,7 +22,9 @@ use std::time::Duration;
 
 fn keys(world: &World) -> Vec<ed25519::PublicKey> {
     let places = world.places.iter();
-    places.map(|place| engine_key(&place.node_key.public()).expect("a key")).collect()
+    places
+        .map(|place| engine_key(&place.node_key.public()).expect("a key"))
+        .collect()
 }
 
 fn scheme(world: &World, number: usize) -> Scheme {
@@ -54,12 +55,21 @@ fn lies(scheme: &Scheme, heard: &Proposal<Digest>, salt: u64) -> [Vec<u8>; 4] {
 }
 
 /// Starts the liar in the place of a validator.
-pub(super) async fn start(context: &deterministic::Context, oracle: &Peers, world: &World, number: usize) {
+pub(super) async fn start(
+    context: &deterministic::Context,
+    oracle: &Peers,
+    world: &World,
+    number: usize,
+) {
     let all = keys(world);
     let mut channels = channels(oracle, &all[number]).await;
     let (votes_out, votes_in) = channels.pop().expect("the votes");
     let scheme = scheme(world, number);
-    let others: Vec<_> = all.iter().filter(|key| **key != all[number]).cloned().collect();
+    let others: Vec<_> = all
+        .iter()
+        .filter(|key| **key != all[number])
+        .cloned()
+        .collect();
     let (mux, mut votes) = Muxer::new(context.child("liar_mux"), votes_out, votes_in);
     mux.start();
     let (mut votes_out, mut votes_in) = votes.register(0).await.expect("the first epoch");
@@ -67,7 +77,10 @@ pub(super) async fn start(context: &deterministic::Context, oracle: &Peers, worl
     context.child("liar").spawn(move |mut context| async move {
         let mut answered = 0;
         while let Ok((_, bytes)) = votes_in.recv().await {
-            let Ok(Vote::<Scheme, Digest>::Notarize(vote)) = Vote::decode(Copying(bytes.as_ref())) else { continue };
+            let Ok(Vote::<Scheme, Digest>::Notarize(vote)) = Vote::decode(Copying(bytes.as_ref()))
+            else {
+                continue;
+            };
             let view = vote.proposal.round.view().get();
             if view <= answered {
                 continue;
@@ -100,10 +113,19 @@ pub(super) fn check_evidence(world: &World, evidence: &[Evidence]) {
     let set = Set::from_iter_dedup(keys(world));
     let liar = keys(world).pop().expect("validators");
     let index = set.position(&liar).expect("a member") as u32;
-    assert!(!evidence.is_empty(), "nobody noticed that a validator voted twice");
+    assert!(
+        !evidence.is_empty(),
+        "nobody noticed that a validator voted twice"
+    );
     for found in evidence {
         assert_eq!(found.signer, index, "an honest validator is accused");
-        assert_ne!((found.first.kind, &found.first.subject), (found.second.kind, &found.second.subject));
-        assert!(matches!(found.first.kind, VoteKind::Notarize | VoteKind::Finalize | VoteKind::Nullify));
+        assert_ne!(
+            (found.first.kind, &found.first.subject),
+            (found.second.kind, &found.second.subject)
+        );
+        assert!(matches!(
+            found.first.kind,
+            VoteKind::Notarize | VoteKind::Finalize | VoteKind::Nullify
+        ));
     }
 }

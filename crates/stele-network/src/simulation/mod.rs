@@ -54,7 +54,10 @@ fn run_all(name: &str, usual: std::ops::Range<u64>, scenario: impl Fn(u64) -> Sc
         }
     }
     // The counts are part of the report: a run that met no crash has tested none.
-    let totals: Vec<_> = totals.iter().map(|(what, count)| format!("{count} {what}")).collect();
+    let totals: Vec<_> = totals
+        .iter()
+        .map(|(what, count)| format!("{count} {what}"))
+        .collect();
     println!("{name}: {}", totals.join(", "));
 }
 

@@ -56,7 +56,12 @@ pub(super) async fn channels(oracle: &Peers, me: &ed25519::PublicKey) -> Vec<Cha
     let control = oracle.control(me.clone());
     let mut channels = Vec::new();
     for number in 0..8 {
-        channels.push(control.register(number, QUOTA).await.expect("the simulated network runs"));
+        channels.push(
+            control
+                .register(number, QUOTA)
+                .await
+                .expect("the simulated network runs"),
+        );
     }
     channels.reverse();
     channels
@@ -75,7 +80,10 @@ impl Node {
         let place = &world.places[number];
         let clock = context.child("clock");
         let now = Arc::new(move || {
-            let since = clock.current().duration_since(UNIX_EPOCH).expect("after 1970");
+            let since = clock
+                .current()
+                .duration_since(UNIX_EPOCH)
+                .expect("after 1970");
             TimeMs::new(since.as_millis() as u64)
         });
         let (certifier, executed) = Handover::new();
@@ -140,7 +148,9 @@ impl Node {
             // Each node has storage of its own in the one simulated disk.
             partition: format!("node-{number}"),
         };
-        let context = context.child("node").with_attribute("life", format!("{number}-{life}"));
+        let context = context
+            .child("node")
+            .with_attribute("life", format!("{number}-{life}"));
         let handle = context.spawn(move |context| stack::run(context, parts, links));
         Self {
             ledger,
@@ -193,6 +203,9 @@ fn tear(dir: &Path, torn: &[u8]) {
         .collect();
     segments.sort();
     let Some(last) = segments.last() else { return };
-    let mut file = std::fs::OpenOptions::new().append(true).open(last).expect("opens");
+    let mut file = std::fs::OpenOptions::new()
+        .append(true)
+        .open(last)
+        .expect("opens");
     file.write_all(torn).expect("written");
 }

@@ -91,29 +91,41 @@ pub(super) fn simulate(seed: u64, scenario: &Scenario) -> Outcome {
     let start = Duration::from_secs(1_000_000);
     let time = TimeMs::new(start.as_millis() as u64 - 1_000);
     super::support::log();
-    let world = World::found_at(scenario.validators, scenario.epoch_blocks, time, quick_folder);
+    let world = World::found_at(
+        scenario.validators,
+        scenario.epoch_blocks,
+        time,
+        quick_folder,
+    );
     let config = deterministic::Config::default()
         .with_seed(seed)
         .with_start_time(std::time::UNIX_EPOCH + start)
         .with_timeout(Some(Duration::from_secs(900)));
     let runner = deterministic::Runner::new(config);
-    let failed = Failed(seed);
+    let mut failed = Failed(Some(seed));
     let outcome = runner.start(|context| run(context, &world, scenario));
-    std::mem::forget(failed);
+    failed.0 = None;
     outcome
 }
 
 /// Says how to replay a run that fails.
-struct Failed(u64);
+struct Failed(Option<u64>);
 
 impl Drop for Failed {
     fn drop(&mut self) {
-        println!("the run of seed {0} failed; STELE_SEED={0} runs it again on this commit", self.0);
+        if let Some(seed) = self.0 {
+            println!(
+                "the run of seed {seed} failed; STELE_SEED={seed} runs it again on this commit"
+            );
+        }
     }
 }
 
 async fn run(context: deterministic::Context, world: &World, scenario: &Scenario) -> Outcome {
-    let places = world.places.iter().map(|place| engine_key(&place.node_key.public()).expect("a key"));
+    let places = world
+        .places
+        .iter()
+        .map(|place| engine_key(&place.node_key.public()).expect("a key"));
     let keys: Vec<_> = places.collect();
     let config = simulated::Config {
         max_size: stack::message_max(&PACE.limits),
@@ -121,7 +133,8 @@ async fn run(context: deterministic::Context, world: &World, scenario: &Scenario
         disconnect_on_block: true,
         tracked_peer_sets: NZUsize!(4),
     };
-    let network = simulated::Network::new_with_peers(context.child("network"), config, keys.clone());
+    let network =
+        simulated::Network::new_with_peers(context.child("network"), config, keys.clone());
     let (network, oracle) = network.await;
     network.start();
     let mut simulation = Simulation {
@@ -165,7 +178,15 @@ impl Simulation<'_> {
 
     async fn start(&mut self, number: usize, dir: PathBuf) {
         self.lives += 1;
-        let node = Node::start(&self.context, self.world, number, self.lives, dir, &self.oracle).await;
+        let node = Node::start(
+            &self.context,
+            self.world,
+            number,
+            self.lives,
+            dir,
+            &self.oracle,
+        )
+        .await;
         self.nodes.insert(number, node);
     }
 
@@ -191,11 +212,21 @@ impl Simulation<'_> {
     /// One client's entry to a node that runs.
     fn submit(&mut self) {
         let numbers: Vec<_> = self.nodes.keys().copied().collect();
-        let Some(count) = u64::try_from(numbers.len()).ok().filter(|count| *count > 0) else { return };
+        let Some(count) = u64::try_from(numbers.len()).ok().filter(|count| *count > 0) else {
+            return;
+        };
         let number = numbers[self.chance(count) as usize];
         self.submitted += 1;
-        let now = self.context.current().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
-        let entry = self.world.event(&key(1_000 + number as u64), self.submitted, now.as_millis() as u64);
+        let now = self
+            .context
+            .current()
+            .duration_since(std::time::UNIX_EPOCH)
+            .expect("after 1970");
+        let entry = self.world.event(
+            &key(1_000 + number as u64),
+            self.submitted,
+            now.as_millis() as u64,
+        );
         let acknowledged = Arc::clone(&self.acknowledged);
         let listener = move |word: Word| {
             if let Word::Final(done) = word {
@@ -203,13 +234,16 @@ impl Simulation<'_> {
             }
         };
         // A node may refuse; then nothing was promised.
-        let _ = self.nodes[&number].ledger.submit(entry.bytes().to_vec(), listener);
+        let _ = self.nodes[&number]
+            .ledger
+            .submit(entry.bytes().to_vec(), listener);
     }
 
     /// Faults by chance, under load.
     async fn trouble(&mut self) {
         let end = self.context.current() + self.scenario.trouble;
-        let faulty_max = (self.scenario.validators as usize - 1) / 3 - usize::from(self.scenario.byzantine);
+        let faulty_max =
+            (self.scenario.validators as usize - 1) / 3 - usize::from(self.scenario.byzantine);
         while self.context.current() < end {
             for _ in 0..=self.chance(2) {
                 self.submit();
@@ -230,7 +264,8 @@ impl Simulation<'_> {
 
     /// Evidence is kept in memory until it is submitted: a crash loses it.
     fn note_evidence(&mut self) {
-        self.evidence.extend(self.nodes.values().flat_map(Node::evidence));
+        self.evidence
+            .extend(self.nodes.values().flat_map(Node::evidence));
     }
 
     async fn crash(&mut self) {
@@ -240,7 +275,9 @@ impl Simulation<'_> {
         }
         let number = numbers[self.chance(numbers.len() as u64) as usize];
         let node = self.nodes.remove(&number).expect("just seen");
-        let torn: Vec<u8> = (0..self.chance(200)).map(|_| self.context.next_u32() as u8).collect();
+        let torn: Vec<u8> = (0..self.chance(200))
+            .map(|_| self.context.next_u32() as u8)
+            .collect();
         self.lives += 1;
         let next = self.folder.path().join(format!("{number}-{}", self.lives));
         let dir = node.kill(&next, &torn);
@@ -274,7 +311,8 @@ impl Simulation<'_> {
         let link = Link {
             latency: Duration::from_millis(20 + self.chance(180)),
             jitter: Duration::from_millis(self.chance(60)),
-            success_rate: [probability!(0.5), probability!(0.75), probability!(1.0)][self.chance(3) as usize],
+            success_rate: [probability!(0.5), probability!(0.75), probability!(1.0)]
+                [self.chance(3) as usize],
         };
         let _: Probability = link.success_rate;
         self.link_all(&link).await;
@@ -285,11 +323,16 @@ impl Simulation<'_> {
         self.link_all(&GOOD).await;
         for from in &self.keys {
             for to in &self.keys {
-                let honest = |key: &ed25519::PublicKey| !self.scenario.byzantine || Some(key) != self.keys.last();
+                let honest = |key: &ed25519::PublicKey| {
+                    !self.scenario.byzantine || Some(key) != self.keys.last()
+                };
                 // An honest node never has a reason to cut off another one.
                 if honest(from) && honest(to) {
                     let blocked = self.oracle.blocked().await.expect("the network runs");
-                    assert!(!blocked.contains(&(from.clone(), to.clone())), "an honest node was cut off by another");
+                    assert!(
+                        !blocked.contains(&(from.clone(), to.clone())),
+                        "an honest node was cut off by another"
+                    );
                 }
             }
         }
@@ -322,9 +365,17 @@ impl Simulation<'_> {
             self.note_evidence();
             byzantine::check_evidence(self.world, &self.evidence);
         }
-        let ledgers: Vec<_> = self.nodes.values().map(|node| Arc::clone(&node.ledger)).collect();
+        let ledgers: Vec<_> = self
+            .nodes
+            .values()
+            .map(|node| Arc::clone(&node.ledger))
+            .collect();
         for ledger in &ledgers {
-            assert!(ledger.refusing().is_none(), "a node halted: {:?}", ledger.refusing());
+            assert!(
+                ledger.refusing().is_none(),
+                "a node halted: {:?}",
+                ledger.refusing()
+            );
         }
         self.outcome.blocks = check::agreement(&self.world.genesis, &ledgers);
         check::durability(&ledgers, &acknowledged);

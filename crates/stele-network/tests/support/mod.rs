@@ -68,7 +68,8 @@ impl World {
         time: TimeMs,
         folder: impl Fn() -> tempfile::TempDir,
     ) -> Self {
-        let addresses = (0..count).map(|number| SocketAddr::from(([127, 0, 0, 1], 7_000 + number as u16)));
+        let addresses =
+            (0..count).map(|number| SocketAddr::from(([127, 0, 0, 1], 7_000 + number as u16)));
         Self::found_with(count, epoch_blocks, time, addresses.collect(), folder)
     }
 
@@ -137,7 +138,14 @@ impl World {
         }
     }
 
-    pub fn entry_at(&self, signer: &SigningKey, now: u64, register: &str, command: &str, body: Vec<u8>) -> Entry {
+    pub fn entry_at(
+        &self,
+        signer: &SigningKey,
+        now: u64,
+        register: &str,
+        command: &str,
+        body: Vec<u8>,
+    ) -> Entry {
         let nonce = self.nonce.fetch_add(1, Ordering::Relaxed).to_be_bytes();
         let register = RegisterName::new(register).expect("valid");
         let (from, until) = (TimeMs::new(now - 60_000), TimeMs::new(now + 600_000));
@@ -202,5 +210,8 @@ pub fn quick_folder() -> tempfile::TempDir {
 /// Shows what the nodes log, as `RUST_LOG` says.
 pub fn log() {
     let filter = tracing_subscriber::EnvFilter::from_default_env();
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_test_writer()
+        .try_init();
 }

@@ -132,21 +132,27 @@ fn of_several(app: &SharedApp, status: Status) -> CommitteeView {
     let name_of = |party: &str| {
         let mut id = [0; 32];
         hex::decode_to_slice(party, &mut id).ok()?;
-        let view = stele_registers::View::new(app.ledger.state(), stele_registers::governance::NAME);
+        let view =
+            stele_registers::View::new(app.ledger.state(), stele_registers::governance::NAME);
         let party = stele_core::id::PartyId::from_bytes(id);
-        let member = stele_registers::governance::member(view, &party).ok().flatten()?;
+        let member = stele_registers::governance::member(view, &party)
+            .ok()
+            .flatten()?;
         Some(member.name)
     };
-    let validators = status.validators.into_iter().map(|validator| ValidatorView {
-        name: name_of(&validator.party).unwrap_or_else(|| "unknown".to_owned()),
-        party: validator.party,
-        node_key: validator.node_key,
-        address: validator.address,
-        me: validator.me,
-        heard_ms_ago: validator.heard_ms_ago,
-        height: validator.height,
-        lag: validator.lag,
-    });
+    let validators = status
+        .validators
+        .into_iter()
+        .map(|validator| ValidatorView {
+            name: name_of(&validator.party).unwrap_or_else(|| "unknown".to_owned()),
+            party: validator.party,
+            node_key: validator.node_key,
+            address: validator.address,
+            me: validator.me,
+            heard_ms_ago: validator.heard_ms_ago,
+            height: validator.height,
+            lag: validator.lag,
+        });
     CommitteeView {
         role: status.role,
         epoch: status.epoch,

@@ -78,7 +78,10 @@ pub async fn network(State(app): State<SharedApp>) -> Json<NetworkView> {
         genesis: hex::encode(genesis.encode()),
         head: head_view(&app),
         version: env!("CARGO_PKG_VERSION"),
-        validators: genesis.committee.as_ref().map_or(1, |committee| committee.validators.len() as u64),
+        validators: genesis
+            .committee
+            .as_ref()
+            .map_or(1, |committee| committee.validators.len() as u64),
     })
 }
 
@@ -102,8 +105,15 @@ pub struct HealthView {
 /// The network has too few validators for anything to become final.
 fn stalled(app: &SharedApp) -> Option<Problem> {
     let alarms = app.network.as_ref()?.status().alarms;
-    let alarm = alarms.into_iter().find(|alarm| alarm.code == "network.no-quorum")?;
-    Some(Problem::new(StatusCode::SERVICE_UNAVAILABLE, &alarm.code, alarm.message, alarm.hint))
+    let alarm = alarms
+        .into_iter()
+        .find(|alarm| alarm.code == "network.no-quorum")?;
+    Some(Problem::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        &alarm.code,
+        alarm.message,
+        alarm.hint,
+    ))
 }
 
 /// Whether the node takes entries. Answers 200 as long as reads work.

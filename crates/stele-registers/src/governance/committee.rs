@@ -87,7 +87,9 @@ fn read_uint(view: View<'_>, key: &[u8]) -> Result<Option<u64>, Fault> {
         return Ok(None);
     };
     let number = Decoder::new(&bytes).uint();
-    number.map(Some).map_err(|error: DecodeError| view.unreadable(key, error))
+    number
+        .map(Some)
+        .map_err(|error: DecodeError| view.unreadable(key, error))
 }
 
 /// The committee in force; `None` in a network of one validator.
@@ -114,7 +116,9 @@ pub fn committee_numbered(
         return Ok(None);
     };
     let committee = Committee::decode(number, &bytes);
-    committee.map(Some).map_err(|error| view.unreadable(&key, error))
+    committee
+        .map(Some)
+        .map_err(|error| view.unreadable(&key, error))
 }
 
 /// How many blocks of the engine make an epoch; `None` in a network of one validator.

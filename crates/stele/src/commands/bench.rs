@@ -19,9 +19,12 @@ pub fn run(args: &BenchArgs, printer: &Printer) -> Outcome {
         BenchWhat::Ledger { dir, quick, commit } => {
             bench_ledger(dir.as_deref(), *quick, commit, printer)
         }
-        BenchWhat::Network { dir, quick, commit } => bench_network(dir.as_deref(), *quick, commit, printer),
+        BenchWhat::Network { dir, quick, commit } => {
+            bench_network(dir.as_deref(), *quick, commit, printer)
+        }
         BenchWhat::NetworkValidator { dir } => {
-            network::validator(dir).map_err(|error| Failure::unusable("a validator could not run").because(&error))?;
+            network::validator(dir)
+                .map_err(|error| Failure::unusable("a validator could not run").because(&error))?;
             Ok(Exit::Done)
         }
         BenchWhat::Probe { dir } => {
@@ -67,7 +70,11 @@ fn bench_ledger(dir: Option<&Path>, quick: bool, commit: &str, printer: &Printer
 fn bench_network(dir: Option<&Path>, quick: bool, commit: &str, printer: &Printer) -> Outcome {
     let program = std::env::current_exe()
         .map_err(|error| Failure::unusable("could not find this program").because(&error))?;
-    let words = [program.display().to_string(), "bench".to_owned(), "network-validator".to_owned()];
+    let words = [
+        program.display().to_string(),
+        "bench".to_owned(),
+        "network-validator".to_owned(),
+    ];
     let options = network::Options {
         dir: dir.map_or_else(std::env::temp_dir, Path::to_owned),
         seconds: if quick { 2 } else { 15 },

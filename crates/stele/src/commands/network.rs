@@ -4,8 +4,10 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 
 use serde_json::{Value as Json, json};
-use stele_node::{Bundle, Home};
+use stele_core::suite::Suite;
 use stele_network::keys::NodeKey;
+use stele_node::auth::{Keystore, Unlock};
+use stele_node::{Bundle, Home, OPERATOR_KEY};
 use stele_registers::Registry;
 
 use super::read_input;
@@ -42,10 +44,19 @@ fn status(url: &str, printer: &Printer) -> Outcome {
         printer.data(table(&status, printer))?;
         for alarm in &alarms {
             let text = |field: &str| clean(alarm[field].as_str().unwrap_or_default());
-            printer.data(format_args!("\n{} {}\n  {}", printer.word(Tone::Bad, "alarm"), text("message"), text("hint")))?;
+            printer.data(format_args!(
+                "\n{} {}\n  {}",
+                printer.word(Tone::Bad, "alarm"),
+                text("message"),
+                text("hint")
+            ))?;
         }
     }
-    Ok(if alarms.is_empty() { Exit::Done } else { Exit::No })
+    Ok(if alarms.is_empty() {
+        Exit::Done
+    } else {
+        Exit::No
+    })
 }
 
 fn table(status: &Json, printer: &Printer) -> String {
@@ -61,21 +72,36 @@ fn table(status: &Json, printer: &Printer) -> String {
         number("quorum"),
         status["validators"].as_array().map_or(0, Vec::len),
     )];
-    if let (Some(p50), Some(p99)) = (status["finality_p50_ms"].as_u64(), status["finality_p99_ms"].as_u64()) {
-        lines.push(format!("final after {p50} ms (median) and {p99} ms (99 of 100); {} entries wait", number("pool")));
+    if let (Some(p50), Some(p99)) = (
+        status["finality_p50_ms"].as_u64(),
+        status["finality_p99_ms"].as_u64(),
+    ) {
+        lines.push(format!(
+            "final after {p50} ms (median) and {p99} ms (99 of 100); {} entries wait",
+            number("pool")
+        ));
     }
     lines.push(String::new());
     for validator in status["validators"].as_array().into_iter().flatten() {
         let text = |field: &str| clean(validator[field].as_str().unwrap_or_default());
         let key: String = text("node_key").chars().take(8).collect();
-        let heard = match (validator["me"].as_bool(), validator["heard_ms_ago"].as_u64()) {
+        let heard = match (
+            validator["me"].as_bool(),
+            validator["heard_ms_ago"].as_u64(),
+        ) {
             (Some(true), _) => "this node".to_owned(),
             (_, Some(ago)) if ago <= 5_000 => printer.word(Tone::Good, "live"),
             (_, Some(ago)) => printer.word(Tone::Bad, &format!("silent for {} s", ago / 1_000)),
             (_, None) => printer.word(Tone::Bad, "never heard"),
         };
-        let height = validator["height"].as_u64().map_or("-".to_owned(), |height| height.to_string());
-        lines.push(format!("  {key:<8}  {:<22}  block {height:<10}  {heard}  {}", text("address"), text("name")));
+        let height = validator["height"]
+            .as_u64()
+            .map_or("-".to_owned(), |height| height.to_string());
+        lines.push(format!(
+            "  {key:<8}  {:<22}  block {height:<10}  {heard}  {}",
+            text("address"),
+            text("name")
+        ));
     }
     lines.join("\n")
 }
@@ -83,16 +109,29 @@ fn table(status: &Json, printer: &Printer) -> String {
 fn join(bundle: &Path, data: &Path, listen: SocketAddr, printer: &Printer) -> Outcome {
     let bytes = read_input(bundle, BUNDLE_BYTES_MAX)?;
     let bundle = Bundle::decode(&bytes).map_err(|reason| {
-        Failure::unusable(format!("{} is no network bundle: {reason}", bundle.display()))
-            .hint("take the file `network.bundle` from the folder of any node of the network")
+        Failure::unusable(format!(
+            "{} is no network bundle: {reason}",
+            bundle.display()
+        ))
+        .hint("take the file `network.bundle` from the folder of any node of the network")
     })?;
     let home = Home::new(data);
     if home.bundle().exists() || stele_ledger::ledger::Ledger::exists(&home.ledger()) {
-        return Err(Failure::unusable(format!("{} holds a node already", data.display()))
-            .hint("give another folder with --data"));
+        return Err(
+            Failure::unusable(format!("{} holds a node already", data.display()))
+                .hint("give another folder with --data"),
+        );
     }
-    home.secret()?;
-    let listen = if listen.port() == 0 { free(listen)? } else { listen };
+    // The node signs what is captured through it with a key of its own, which is no member's.
+    let keystore = Keystore::open(home.keys(), Unlock::Secret(home.secret()?))?;
+    if !keystore.contains(OPERATOR_KEY) {
+        keystore.generate(OPERATOR_KEY, Suite::Ed25519)?;
+    }
+    let listen = if listen.port() == 0 {
+        free(listen)?
+    } else {
+        listen
+    };
     let key = NodeKey::generate();
     home.take_seat(&bundle, &Registry::standard(), &key, None, listen, &[])?;
     let key = hex::encode(key.public());
@@ -110,5 +149,6 @@ fn join(bundle: &Path, data: &Path, listen: SocketAddr, printer: &Printer) -> Ou
 
 fn free(listen: SocketAddr) -> Result<SocketAddr, Failure> {
     let found = TcpListener::bind(listen).and_then(|listener| listener.local_addr());
-    found.map_err(|error| Failure::unusable(format!("could not listen on {listen}")).because(&error))
+    found
+        .map_err(|error| Failure::unusable(format!("could not listen on {listen}")).because(&error))
 }

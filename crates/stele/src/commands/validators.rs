@@ -27,7 +27,9 @@ struct Processes {
 impl Processes {
     /// Whether one has ended, and which.
     fn ended(&mut self) -> Option<usize> {
-        self.children.iter_mut().position(|child| !matches!(child.try_wait(), Ok(None)))
+        self.children
+            .iter_mut()
+            .position(|child| !matches!(child.try_wait(), Ok(None)))
     }
 
     /// Asks all to end, waits, and kills those who do not.
@@ -60,10 +62,16 @@ impl Drop for Processes {
 /// # Errors
 /// A validator did not start, or ended by itself.
 pub fn run(args: &UpArgs, count: usize, printer: &Printer) -> Outcome {
-    let dir = args.data.clone().unwrap_or_else(|| of_network(&format!("{}-{count}", args.name)));
+    let dir = args
+        .data
+        .clone()
+        .unwrap_or_else(|| of_network(&format!("{}-{count}", args.name)));
     let (homes, founded) = local_network::found(&dir, &args.name, count, &Registry::standard())?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Failure::unusable("could not start the runtime").because(&error))?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let runtime = runtime
+        .map_err(|error| Failure::unusable("could not start the runtime").because(&error))?;
     // Before anything else: whoever starts us may stop us at any moment.
     let stop = {
         let _inside = runtime.enter();
@@ -100,16 +108,26 @@ pub fn run(args: &UpArgs, count: usize, printer: &Printer) -> Outcome {
     processes.stop();
     match broken {
         None => Ok(Exit::Done),
-        Some(number) => Err(Failure::unusable(format!("validator {} ended by itself", number + 1))
-            .hint("its messages stand above; start it alone with `stele up --data` and its folder")),
+        Some(number) => Err(
+            Failure::unusable(format!("validator {} ended by itself", number + 1)).hint(
+                "its messages stand above; start it alone with `stele up --data` and its folder",
+            ),
+        ),
     }
 }
 
 fn start(args: &UpArgs, number: usize, home: &Path, ready: &Path) -> Result<Child, Failure> {
-    let failed = |error: &std::io::Error| Failure::unusable("could not start a validator").because(error);
+    let failed =
+        |error: &std::io::Error| Failure::unusable("could not start a validator").because(error);
     let program = std::env::current_exe().map_err(|error| failed(&error))?;
     let mut command = Command::new(program);
-    command.arg("up").arg("--data").arg(home).arg("--ready-file").arg(ready).arg("--quiet");
+    command
+        .arg("up")
+        .arg("--data")
+        .arg(home)
+        .arg("--ready-file")
+        .arg(ready)
+        .arg("--quiet");
     match (args.listen, number) {
         (Some(listen), 0) => command.arg("--listen").arg(listen.to_string()),
         (None, 0) => &mut command,
@@ -125,12 +143,19 @@ fn start(args: &UpArgs, number: usize, home: &Path, ready: &Path) -> Result<Chil
     // A process group of its own: Ctrl-C reaches us alone, and we end the validators in order.
     use std::os::unix::process::CommandExt as _;
     command.process_group(0);
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::inherit());
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::inherit());
     command.spawn().map_err(|error| failed(&error))
 }
 
 /// Waits until every validator serves; returns what each wrote.
-fn wait_ready(processes: &mut Processes, files: &[PathBuf], printer: &Printer) -> Result<Vec<Json>, Failure> {
+fn wait_ready(
+    processes: &mut Processes,
+    files: &[PathBuf],
+    printer: &Printer,
+) -> Result<Vec<Json>, Failure> {
     let deadline = Instant::now() + READY_WITHIN;
     loop {
         let ready: Vec<Json> = files
@@ -141,29 +166,49 @@ fn wait_ready(processes: &mut Processes, files: &[PathBuf], printer: &Printer) -
             return Ok(ready);
         }
         if let Some(number) = processes.ended() {
-            return Err(Failure::unusable(format!("validator {} did not start", number + 1))
-                .hint("its messages stand above"));
+            return Err(
+                Failure::unusable(format!("validator {} did not start", number + 1))
+                    .hint("its messages stand above"),
+            );
         }
         if Instant::now() >= deadline {
-            printer.note(format_args!("{} of {} validators serve", ready.len(), files.len()));
+            printer.note(format_args!(
+                "{} of {} validators serve",
+                ready.len(),
+                files.len()
+            ));
             return Err(Failure::unusable("the validators did not start in time"));
         }
         std::thread::sleep(LOOK_EVERY);
     }
 }
 
-fn announce(args: &UpArgs, dir: &Path, nodes: &[Json], founded: bool, printer: &Printer) -> Result<(), Failure> {
-    let urls: Vec<_> = nodes.iter().map(|node| node["url"].as_str().unwrap_or_default().to_owned()).collect();
+fn announce(
+    args: &UpArgs,
+    dir: &Path,
+    nodes: &[Json],
+    founded: bool,
+    printer: &Printer,
+) -> Result<(), Failure> {
+    let urls: Vec<_> = nodes
+        .iter()
+        .map(|node| node["url"].as_str().unwrap_or_default().to_owned())
+        .collect();
     let network = &nodes[0]["network"];
     if let Some(path) = &args.ready_file {
-        let ready = json!({"url": urls[0], "urls": urls, "network": network, "token": nodes[0]["token"]});
+        let ready =
+            json!({"url": urls[0], "urls": urls, "network": network, "token": nodes[0]["token"]});
         // It holds the token.
         super::write_file(path, format!("{ready:#}\n").as_bytes(), true)?;
     }
     if printer.is_json() {
         printer.data(json!({"url": urls[0], "urls": urls, "data": dir, "network": network, "founded": founded}))?;
     } else if !printer.is_quiet() {
-        let state = if founded { "founded just now" } else { "started again" };
+        let state = if founded {
+            "founded just now"
+        } else {
+            "started again"
+        };
         let name = crate::printer::clean(network["name"].as_str().unwrap_or_default());
         let mut text = format!(
             "{}  The network \"{name}\" of {} validators: {state}.\n\n",
@@ -171,7 +216,11 @@ fn announce(args: &UpArgs, dir: &Path, nodes: &[Json], founded: bool, printer: &
             urls.len(),
         );
         for (number, url) in urls.iter().enumerate() {
-            text += &format!("  validator {}   {}\n", number + 1, printer.word(Tone::Accent, url));
+            text += &format!(
+                "  validator {}   {}\n",
+                number + 1,
+                printer.word(Tone::Accent, url)
+            );
         }
         text += &format!(
             "  data          {}\n\nOpen the console of any of them, or try in another terminal:\n  \

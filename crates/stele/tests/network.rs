@@ -1,0 +1,287 @@
+//! A network of four validators as an operator meets it: real processes, kill -9, more than a third gone, and everyone back.
+
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value as Json;
+use stele_node::local_network;
+use stele_registers::Registry;
+use support::Place;
+
+/// How long what must come at last may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+struct Node {
+    child: Child,
+    url: String,
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        // SIGKILL: these tests are about nodes that end without a word.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn start(place: &Place, home: &Path) -> Node {
+    let ready = home.join("ready.json");
+    let _ = std::fs::remove_file(&ready);
+    let mut command: Command = place.command(&[
+        "up",
+        "--quiet",
+        "--listen",
+        "127.0.0.1:0",
+        "--data",
+        home.to_str().expect("UTF-8"),
+        "--ready-file",
+        ready.to_str().expect("UTF-8"),
+    ]);
+    let child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("starts");
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let told = std::fs::read(&ready)
+            .ok()
+            .and_then(|bytes| serde_json::from_slice::<Json>(&bytes).ok());
+        if let Some(told) = told {
+            let url = told["url"].as_str().expect("an address").to_owned();
+            return Node { child, url };
+        }
+        assert!(Instant::now() < deadline, "the node does not serve");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn status(place: &Place, node: &Node) -> Json {
+    place
+        .run(&["network", "status", "--format", "json", "--url", &node.url])
+        .json()
+}
+
+/// Waits until `wanted` holds of what the node says of the network.
+fn wait(place: &Place, node: &Node, what: &str, wanted: impl Fn(&Json) -> bool) -> Json {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let status = status(place, node);
+        if wanted(&status) {
+            return status;
+        }
+        assert!(Instant::now() < deadline, "{what}: {status:#}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+fn alarms(status: &Json) -> Vec<&str> {
+    let alarms = status["alarms"].as_array().expect("a list");
+    alarms
+        .iter()
+        .map(|alarm| alarm["code"].as_str().expect("a code"))
+        .collect()
+}
+
+/// The operator of `home` describes its member: an entry through one node.
+fn describe(place: &Place, node: &Node, home: &Path, name: &str) -> support::Ran {
+    let body = format!("{{\"name\": \"{name}\"}}");
+    place.run(&[
+        "submit",
+        "governance",
+        "member.describe",
+        &body,
+        "--format",
+        "json",
+        "--url",
+        &node.url,
+        "--data",
+        home.to_str().expect("UTF-8"),
+    ])
+}
+
+fn found(place: &Place) -> Vec<PathBuf> {
+    let (homes, founded) = local_network::found(
+        &place.path().join("net"),
+        "Fictional four",
+        4,
+        &Registry::standard(),
+    )
+    .expect("founded");
+    assert!(founded);
+    homes
+}
+
+#[test]
+fn four_processes_bear_one_killed_stop_at_two_and_resume() {
+    let place = Place::new();
+    let homes = found(&place);
+    let mut nodes: Vec<_> = homes.iter().map(|home| start(&place, home)).collect();
+    wait(&place, &nodes[0], "all four are heard", |status| {
+        alarms(status).is_empty()
+    });
+    let first = describe(
+        &place,
+        &nodes[0],
+        &homes[0],
+        "Fictional office of the first",
+    );
+    assert_eq!(first.code, 0, "{first:?}");
+
+    // One is killed: the others go on, and say so.
+    drop(nodes.pop());
+    let second = describe(
+        &place,
+        &nodes[1],
+        &homes[1],
+        "Fictional office of the second",
+    );
+    assert_eq!(second.code, 0, "{second:?}");
+    let said = wait(&place, &nodes[0], "one is missed", |status| {
+        alarms(status) == ["network.validator-silent"]
+    });
+    let height = said["height"].as_u64().expect("a height");
+
+    // A second one is killed: nothing becomes final any more, reads go on.
+    drop(nodes.pop());
+    wait(&place, &nodes[0], "too few", |status| {
+        alarms(status) == ["network.no-quorum"]
+    });
+    let health = place.run(&[
+        "read",
+        "network",
+        "--format",
+        "json",
+        "--url",
+        &nodes[0].url,
+    ]);
+    assert_eq!(health.code, 0, "reads go on: {health:?}");
+    let stopped = status(&place, &nodes[0])["height"]
+        .as_u64()
+        .expect("a height");
+    assert!(stopped >= height);
+
+    // Both come back: the network resumes by itself, and they take up what they missed.
+    nodes.push(start(&place, &homes[2]));
+    nodes.push(start(&place, &homes[3]));
+    wait(&place, &nodes[0], "all are back", |status| {
+        alarms(status).is_empty()
+    });
+    let third = describe(
+        &place,
+        &nodes[3],
+        &homes[3],
+        "Fictional office of the fourth",
+    );
+    assert_eq!(third.code, 0, "{third:?}");
+    let newest = status(&place, &nodes[3])["height"]
+        .as_u64()
+        .expect("a height");
+    for node in &nodes {
+        wait(&place, node, "level", |status| {
+            status["height"].as_u64() >= Some(newest)
+        });
+    }
+    // A receipt of any of them is one under the one key.
+    let id = third.json()["entry_id"].as_str().expect("an id").to_owned();
+    let receipt = place.path().join("fourth.receipt");
+    let bundle = homes[0].join("network.json");
+    for node in &nodes {
+        let proven = place.run(&[
+            "prove",
+            "entry",
+            &id,
+            "--url",
+            &node.url,
+            "--network",
+            bundle.to_str().expect("UTF-8"),
+            "-o",
+            receipt.to_str().expect("UTF-8"),
+        ]);
+        assert_eq!(proven.code, 0, "{proven:?}");
+        let verified = place.run(&[
+            "verify",
+            receipt.to_str().expect("UTF-8"),
+            "--network",
+            bundle.to_str().expect("UTF-8"),
+        ]);
+        assert_eq!(verified.code, 0, "{verified:?}");
+    }
+}
+
+#[test]
+fn a_follower_reads_along_and_serves() {
+    let place = Place::new();
+    let homes = found(&place);
+    let data = place.path().join("follower");
+    let joined = place.run(&[
+        "network",
+        "join",
+        homes[0].join("network.bundle").to_str().expect("UTF-8"),
+        "--data",
+        data.to_str().expect("UTF-8"),
+        "--format",
+        "json",
+    ]);
+    assert_eq!(joined.code, 0, "{joined:?}");
+    let key = joined.json()["node_key"]
+        .as_str()
+        .expect("a key")
+        .to_owned();
+    // The operator of the first validator lets it connect.
+    let seat = homes[0].join("validator/seat.json");
+    let mut settings: Json =
+        serde_json::from_slice(&std::fs::read(&seat).expect("a file")).expect("JSON");
+    settings["followers"] = serde_json::json!([key]);
+    std::fs::write(&seat, settings.to_string()).expect("written");
+
+    let nodes: Vec<_> = homes.iter().map(|home| start(&place, home)).collect();
+    let follower = start(&place, &data);
+    let done = describe(
+        &place,
+        &nodes[1],
+        &homes[1],
+        "Fictional office of the second",
+    );
+    assert_eq!(done.code, 0, "{done:?}");
+    let height = status(&place, &nodes[1])["height"]
+        .as_u64()
+        .expect("a height");
+    let said = wait(&place, &follower, "the follower is level", |status| {
+        status["height"].as_u64() >= Some(height)
+    });
+    assert_eq!(said["role"], "follower");
+    // What a client gives to a follower goes to the validators and comes back final.
+    let through = describe(
+        &place,
+        &follower,
+        &homes[2],
+        "Fictional office of the third",
+    );
+    assert_eq!(through.code, 0, "{through:?}");
+    // The same place cannot be made twice, and what is no bundle makes none.
+    let again = place.run(&[
+        "network",
+        "join",
+        homes[0].join("network.bundle").to_str().expect("UTF-8"),
+        "--data",
+        data.to_str().expect("UTF-8"),
+    ]);
+    assert_eq!(again.code, 2, "{again:?}");
+    let file = place.file("no.bundle", b"no bundle");
+    let none = place.run(&[
+        "network",
+        "join",
+        file.to_str().expect("UTF-8"),
+        "--data",
+        place.path().join("x").to_str().expect("UTF-8"),
+    ]);
+    assert_eq!(none.code, 2, "{none:?}");
+    assert!(
+        !place.path().join("x").exists(),
+        "a refused request changes nothing"
+    );
+}
