@@ -64,6 +64,14 @@ fn parties_and_keys() {
     let mut bad = body("organisation", None, &[&a]);
     bad["keys"].as_array_mut().unwrap().push(json!("a1"));
     world.no(&a, &[], register, bad, "identity.key.malformed");
+    let network = SigningKey::from_seed(Suite::Bls12381, &[12; 32]).unwrap();
+    world.no(
+        &a,
+        &[],
+        register,
+        body("organisation", None, &[&a, &network]),
+        "identity.key.network-suite",
+    );
     world.ok(
         &a,
         &[&b],
