@@ -155,6 +155,8 @@ where
         genesis_committee,
         partition,
     } = parts;
+    let node = hex::encode(&me.public()[..4]);
+    tracing::debug!(node = %node, height = %chain.height(), "the stack starts");
     let epocher = FixedEpocher::new(NZU64!(epoch_blocks));
     let page_cache = CacheRef::new(PAGE_BYTES, PAGES);
     let committees = Committees::new(&network, Arc::clone(&me));
@@ -225,6 +227,7 @@ where
     }
     let public_key = me.engine_key().public_key();
 
+    tracing::debug!(node = %node, height = %chain.height(), epoch = last.as_ref().map(|mark| mark.epoch), "the engine opens");
     let genesis = Block::genesis(&network, &genesis_committee, chain.genesis_time());
     let digest = genesis.digest();
     if last.is_none() {
@@ -359,15 +362,19 @@ where
         epocher: epocher.clone(),
         heights: Heights::default(),
     };
+    // Before marshal: with gaps to fill, it asks the buffer before it does anything else.
+    let buffering = buffer.start(links.blocks);
     let marshalling = actor.start(deliveries, buffered, resolver);
+    tracing::debug!(node = %node, "marshal runs");
     let processed = marshal.get_processed().await;
+    tracing::debug!(node = %node, ?processed, "marshal answers");
     recent.done(processed.map_or(0, |processed| processed.height().get()));
 
     let partials = links.partials.1;
     let engine = (links.votes, links.certificates, links.resolver);
     let tasks = [
         exchange,
-        buffer.start(links.blocks),
+        buffering,
         context
             .child("certify")
             .spawn(move |_| certifying.run(partials, executed)),

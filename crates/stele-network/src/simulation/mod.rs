@@ -95,6 +95,38 @@ fn one_of_four_is_byzantine() {
 }
 
 #[test]
+fn seven_validators_in_harsh_weather() {
+    run_all("seven validators in harsh weather", 4_000..4_020, |_| {
+        Scenario {
+            harsh: true,
+            ..Scenario::of(7)
+        }
+    });
+}
+
+/// The longer lane, 10,000 seeds: `./test --slow`.
+macro_rules! slow_lane {
+    ($($name:ident: $seeds:expr, $scenario:expr;)*) => {
+        $(#[test]
+        fn $name() {
+            run_all(stringify!($name), $seeds, $scenario);
+        })*
+    };
+}
+
+slow_lane! {
+    four_validators_a_slow_: 100_000..101_500, four;
+    four_validators_b_slow_: 101_500..103_000, four;
+    four_validators_c_slow_: 103_000..104_500, four;
+    four_validators_d_slow_: 104_500..106_000, four;
+    seven_validators_a_slow_: 110_000..110_500, |_| Scenario::of(7);
+    seven_validators_b_slow_: 110_500..111_000, |_| Scenario::of(7);
+    harsh_weather_a_slow_: 120_000..120_750, |_| Scenario { harsh: true, ..Scenario::of(7) };
+    harsh_weather_b_slow_: 120_750..121_500, |_| Scenario { harsh: true, ..Scenario::of(7) };
+    one_is_byzantine_slow_: 130_000..131_500, |_| Scenario { byzantine: true, ..Scenario::of(4) };
+}
+
+#[test]
 fn the_same_seed_takes_the_same_steps() {
     let (first, second) = (simulate(7, &four(7)), simulate(7, &four(7)));
     assert_eq!(first, second);

@@ -164,6 +164,21 @@ impl Node {
         self.ledger.head().height().get()
     }
 
+    /// Where the node stands, for the message of a run that fails.
+    pub(super) fn describe(&self) -> String {
+        let status = self
+            .progress
+            .status([0; 32], self.height(), self.ledger.pool_len(), None);
+        format!(
+            "block {}, epoch {}, ordered {}, executed {}, {} wait for certificates",
+            self.height(),
+            status.epoch,
+            status.ordered,
+            status.executed,
+            self.ledger.waiting_for_certificate().len()
+        )
+    }
+
     pub(super) fn evidence(&self) -> Vec<Evidence> {
         self.progress.take_evidence()
     }

@@ -31,6 +31,8 @@ pub(super) struct Scenario {
     /// How long faults go on.
     pub(super) trouble: Duration,
     pub(super) epoch_blocks: u64,
+    /// More is down than up: progress is rare, and whoever comes back is far behind.
+    pub(super) harsh: bool,
 }
 
 impl Scenario {
@@ -41,6 +43,7 @@ impl Scenario {
             trouble: Duration::from_secs(15),
             // Short, so that every run crosses several epochs.
             epoch_blocks: 12,
+            harsh: false,
         }
     }
 }
@@ -248,14 +251,26 @@ impl Simulation<'_> {
             for _ in 0..=self.chance(2) {
                 self.submit();
             }
-            match self.chance(16) {
-                // Now and then more than the network can bear: it must stop, not err.
-                0 if self.down.len() <= faulty_max => self.crash().await,
-                1..=3 => self.revive().await,
-                4 => self.part().await,
-                5 => self.worsen().await,
-                6..=9 => self.link_all(&GOOD).await,
-                _ => {}
+            let fault = self.chance(16);
+            if self.scenario.harsh {
+                match fault {
+                    0..=2 => self.crash().await,
+                    3 | 4 => self.revive().await,
+                    5 => self.part().await,
+                    6 => self.worsen().await,
+                    7 | 8 => self.link_all(&GOOD).await,
+                    _ => {}
+                }
+            } else {
+                match fault {
+                    // Now and then more than the network can bear: it must stop, not err.
+                    0 if self.down.len() <= faulty_max => self.crash().await,
+                    1..=3 => self.revive().await,
+                    4 => self.part().await,
+                    5 => self.worsen().await,
+                    6..=9 => self.link_all(&GOOD).await,
+                    _ => {}
+                }
             }
             self.context.sleep(STEP).await;
             self.note_evidence();
@@ -351,9 +366,10 @@ impl Simulation<'_> {
             }
             assert!(
                 self.context.current() < deadline,
-                "no progress after healing: heights {heights:?}, {} of {} acknowledged",
+                "no progress after healing: heights {heights:?}, {} of {} acknowledged; {:#?}",
                 self.acknowledged.lock().len(),
-                self.submitted
+                self.submitted,
+                self.nodes.values().map(Node::describe).collect::<Vec<_>>()
             );
         }
     }
