@@ -45,14 +45,19 @@ fn start(place: &Place, home: &Path) -> Node {
         .stdout(Stdio::null())
         .spawn()
         .expect("starts");
+    // Ended with everything else if it does not come to serve.
+    let mut node = Node {
+        child,
+        url: String::new(),
+    };
     let deadline = Instant::now() + PATIENCE;
     loop {
         let told = std::fs::read(&ready)
             .ok()
             .and_then(|bytes| serde_json::from_slice::<Json>(&bytes).ok());
         if let Some(told) = told {
-            let url = told["url"].as_str().expect("an address").to_owned();
-            return Node { child, url };
+            node.url = told["url"].as_str().expect("an address").to_owned();
+            return node;
         }
         assert!(Instant::now() < deadline, "the node does not serve");
         std::thread::sleep(Duration::from_millis(50));
