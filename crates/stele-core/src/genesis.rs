@@ -19,7 +19,7 @@ const COSE_KEY_BYTES_MAX: usize = 4096;
 pub struct Member {
     /// The organisation's name, 1 to 128 bytes.
     pub name: String,
-    /// Its first key; its party id follows from it.
+    /// Its first key, one that a party may sign with; its party id follows from it.
     pub key: PublicKey,
 }
 
@@ -127,10 +127,16 @@ impl Genesis {
         let mut members = Vec::new();
         for _ in 0..decoder.array(64)? {
             decoder.array_of(2, "a member of two parts")?;
-            members.push(Member {
-                name: read_name(&mut decoder, 128)?,
-                key: read_key(&mut decoder)?,
-            });
+            let name = read_name(&mut decoder, 128)?;
+            let offset = decoder.position();
+            let key = read_key(&mut decoder)?;
+            if !key.is_for_parties() {
+                return Err(DecodeError {
+                    offset,
+                    kind: ErrorKind::Expected("a key that a party may sign with"),
+                });
+            }
+            members.push(Member { name, key });
         }
         let mut registers = Vec::new();
         for _ in 0..decoder.array(64)? {

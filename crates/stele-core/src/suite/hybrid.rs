@@ -45,6 +45,11 @@ pub(super) fn material(key: &Public) -> Vec<u8> {
     material
 }
 
+/// Whether the Ed25519 half has small order, so that only the other half still says who signed.
+pub(super) fn is_small_order(key: &Public) -> bool {
+    ed25519::is_small_order(&key.ed25519)
+}
+
 /// Verifies both halves.
 pub(super) fn verify(key: &Public, message: &[u8], signature: &[u8]) -> bool {
     signature

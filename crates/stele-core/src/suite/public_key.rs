@@ -73,6 +73,21 @@ impl PublicKey {
         self.material.suite()
     }
 
+    /// Whether the key, or the Ed25519 half of a hybrid one, is an Ed25519 point of small order. ZIP-215 admits these 14 encodings,
+    /// but anyone can sign for them, so no party may register one.
+    pub fn is_small_order(&self) -> bool {
+        match &self.material {
+            Material::Ed25519(key) => ed25519::is_small_order(key),
+            Material::Ed25519MlDsa65(key) => hybrid::is_small_order(key),
+            _ => false,
+        }
+    }
+
+    /// Whether a party may sign entries with the key: it is of a suite [for parties](Suite::is_for_parties) and not of small order.
+    pub fn is_for_parties(&self) -> bool {
+        self.suite().is_for_parties() && !self.is_small_order()
+    }
+
     /// Verifies `signature` over `message`, made under COSE algorithm `alg`.
     ///
     /// # Errors
