@@ -9,7 +9,7 @@ use stele_core::block::Certificate;
 use stele_core::id::{Height, NetworkId, TimeMs};
 use stele_core::machine::Fault;
 use stele_ledger::ledger::{
-    CertifyError, Delivered, Ledger, LedgerError, OrderedBlock, Uncertified,
+    CertifyError, Delivered, FollowError, Ledger, LedgerError, OrderedBlock, Uncertified,
 };
 use stele_registers::governance;
 
@@ -103,7 +103,7 @@ impl Chain {
     pub(crate) fn follow(
         &self,
         block: ServedBlock,
-        done: impl FnOnce(u64, Option<String>) + Send + 'static,
+        done: impl FnOnce(u64, Option<FollowError>) + Send + 'static,
     ) {
         let height = block.certificate.header.height.get();
         self.ledger.order(OrderedBlock {

@@ -30,6 +30,7 @@ use stele_core::block::Certificate;
 use stele_core::cbor::{DecodeError, Decoder, Encoder, ErrorKind};
 use stele_core::entry::ENTRY_BYTES_MAX;
 use stele_core::id::Height;
+use stele_ledger::ledger::FollowError;
 
 use crate::block::{Block, Digest};
 use crate::chain::Chain;
@@ -554,8 +555,11 @@ impl<E: Clock + Spawner + CryptoRng> Follower<E> {
                 next += 1;
                 let (score, peer, failed) = (self.score.clone(), peer.clone(), failed.clone());
                 self.chain.follow(block, move |height, refused| {
-                    if let Some(fault) = refused {
-                        score.blame(&peer, &fault);
+                    if let Some(refused) = refused {
+                        // A block behind a refused one is not due; its sender did nothing wrong.
+                        if matches!(refused, FollowError::Invalid(_)) {
+                            score.blame(&peer, &refused.to_string());
+                        }
                         let _ = failed.unbounded_send(height);
                     }
                 });

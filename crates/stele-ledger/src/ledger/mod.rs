@@ -42,7 +42,8 @@ use stele_core::machine::Refusal;
 pub use open::{Ledger, Recovered};
 pub(crate) use open::{certificate_at, check_network};
 pub use order::{
-    CertifiedBlock, Certifier, CertifyError, Delivered, Done, OrderedBlock, Uncertified,
+    CertifiedBlock, Certifier, CertifyError, Delivered, Done, FollowError, OrderedBlock,
+    Uncertified,
 };
 pub use read::ProofError;
 pub(crate) use recover::execute_again;

@@ -62,7 +62,24 @@ pub struct Delivered {
     /// How many of its entries did not count.
     pub dropped: usize,
     /// Why it was not executed: the certificate that came with it is not for this place.
-    pub refused: Option<String>,
+    pub refused: Option<FollowError>,
+}
+
+/// Why a block that came with its certificate was not executed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FollowError {
+    /// Another block is due, perhaps because one before was refused. Nobody is to blame.
+    #[error("block {found} came where {due} is due")]
+    NotDue {
+        /// The height that is due.
+        due: Height,
+        /// The height that came.
+        found: Height,
+    },
+    /// The certificate is not the network's for this place. Whoever sent it is to blame.
+    #[error("{0}")]
+    Invalid(String),
 }
 
 /// A block that is executed and waits for the network's signature.
@@ -292,24 +309,32 @@ impl Executor {
     }
 
     /// Checks a certificate that came with a block before anything of the block is executed.
-    fn check_certificate(&self, shared: &Shared, certificate: &Certificate) -> Result<(), String> {
+    fn check_certificate(
+        &self,
+        shared: &Shared,
+        certificate: &Certificate,
+    ) -> Result<(), FollowError> {
         let header = &certificate.header;
         let expected = self.head.height().next();
         if header.height != expected {
-            return Err(format!(
-                "block {} came where {expected} is due",
-                header.height
-            ));
+            return Err(FollowError::NotDue {
+                due: expected,
+                found: header.height,
+            });
         }
         if header.network != shared.network {
-            return Err(format!("its certificate is of network {}", header.network));
+            let reason = format!("its certificate is of network {}", header.network);
+            return Err(FollowError::Invalid(reason));
         }
         certificate
             .verify(&shared.genesis.network_key)
-            .map_err(|error| format!("its certificate does not verify: {error}"))?;
+            .map_err(|error| {
+                FollowError::Invalid(format!("its certificate does not verify: {error}"))
+            })?;
         if header.previous != self.head.hash {
             // Signed by the network, and yet not the child of what this node has: one of them is no longer one chain.
-            return Err("its certificate names another block before it".to_owned());
+            let reason = "its certificate names another block before it".to_owned();
+            return Err(FollowError::Invalid(reason));
         }
         Ok(())
     }
