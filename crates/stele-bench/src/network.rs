@@ -24,9 +24,10 @@ use stele_core::id::{NetworkId, RegisterName, TimeMs, sha256};
 use stele_core::suite::{SigningKey, Suite};
 use stele_ledger::ledger::{Ledger, LedgerOptions, Progress, system_time};
 use stele_network::ceremony::found_in_process;
-use stele_network::keys::{NodeKey, Share};
+use stele_network::keys::{MemorySecrets, NodeKey, Share};
 use stele_network::{
-    Founder, FoundingPlan, Network, NetworkOptions, Seat, certify_block_zero, sign_block_zero,
+    Founder, FoundingPlan, Identity, Network, NetworkOptions, Seat, certify_block_zero,
+    sign_block_zero,
 };
 
 use crate::report::{Better, Figure, Report};
@@ -407,8 +408,11 @@ pub fn validator(dir: &Path) -> Result<(), NetworkBenchError> {
     let network = Network::start(
         seat,
         Arc::clone(&ledger),
-        node_key,
-        BTreeMap::from([(1, share)]),
+        Identity {
+            node_key,
+            member: None,
+            secrets: Arc::new(MemorySecrets::new(BTreeMap::from([(1, share)]))),
+        },
         options,
     );
     let network = network.map_err(failed)?;

@@ -29,6 +29,8 @@ use crate::wake::Wake;
 const CLOCK_TOLERANCE: Duration = Duration::from_millis(500);
 /// How many blocks may be ordered ahead of those made durable here before this node proposes no more entries.
 const AHEAD_MAX: u64 = 16;
+/// How long a leader without entries waits while the epoch is to end soon.
+const HURRY: Duration = Duration::from_millis(5);
 /// How many blocks' entries are remembered by digest.
 const REMEMBERED_MAX: usize = 256;
 
@@ -165,7 +167,14 @@ impl<E: Clock> Application<E> for Proposer {
         (): (),
     ) -> Option<Digested<Block>> {
         let parent = ancestry.peek()?.clone();
-        let deadline = clock.current() + self.shared.pace.idle;
+        let committee = self.shared.committees.of(round.round.epoch().get())?.number;
+        // The next committee waits for this epoch to end: it is brought to its end without pauses.
+        let pause = if self.shared.committees.is_outdated(committee) {
+            HURRY.min(self.shared.pace.idle)
+        } else {
+            self.shared.pace.idle
+        };
+        let deadline = clock.current() + pause;
         let (pending, ahead) = self.pending(ancestry).await;
         let entries = loop {
             let pooled = self.shared.pooled.wait();
@@ -183,7 +192,6 @@ impl<E: Clock> Application<E> for Proposer {
                 () = clock.sleep_until(deadline) => {},
             }
         };
-        let committee = self.shared.committees.of(round.round.epoch().get())?.number;
         let time = now(&clock).max(parent.inner().time());
         let height = parent.height().next();
         let block = Block::new(round, parent.digest(), height, time, committee, entries);

@@ -14,7 +14,7 @@ use commonware_p2p::{Receiver, Recipients, Sender};
 use commonware_runtime::{Clock, Spawner};
 use futures::StreamExt as _;
 use futures::channel::mpsc;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use stele_core::block::Certificate;
 use stele_core::cbor::{DecodeError, Decoder, Encoder};
 use stele_core::id::{BlockHash, Height};
@@ -37,21 +37,29 @@ pub(crate) const MESSAGE_MAX: usize = 2_048;
 
 /// The ledger's side: hands executed blocks over to the task.
 pub(crate) struct Handover {
-    blocks: mpsc::UnboundedSender<Uncertified>,
+    blocks: Mutex<mpsc::UnboundedSender<Uncertified>>,
 }
 
 impl Handover {
     pub(crate) fn new() -> (Arc<Self>, mpsc::UnboundedReceiver<Uncertified>) {
         // The ledger bounds how many blocks it executes ahead of their certificates.
         let (blocks, waiting) = mpsc::unbounded();
+        let blocks = Mutex::new(blocks);
         (Arc::new(Self { blocks }), waiting)
+    }
+
+    /// Hands over to a task that takes the place of the one before. Blocks that wait already are asked of the ledger.
+    pub(crate) fn reconnect(&self) -> mpsc::UnboundedReceiver<Uncertified> {
+        let (blocks, waiting) = mpsc::unbounded();
+        *self.blocks.lock() = blocks;
+        waiting
     }
 }
 
 impl Certifier for Handover {
     fn certify(&self, block: Uncertified) {
         // Without the task the node is shutting down; the block is signed again after the next start.
-        let _ = self.blocks.unbounded_send(block);
+        let _ = self.blocks.lock().unbounded_send(block);
     }
 }
 

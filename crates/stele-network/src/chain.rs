@@ -9,7 +9,7 @@ use stele_core::block::Certificate;
 use stele_core::id::{Height, NetworkId, TimeMs};
 use stele_core::machine::Fault;
 use stele_ledger::ledger::{
-    CertifyError, Delivered, FollowError, Ledger, LedgerError, OrderedBlock, Uncertified,
+    CertifyError, Delivered, FollowError, Ledger, LedgerError, OrderedBlock, Progress, Uncertified,
 };
 use stele_registers::governance;
 
@@ -17,7 +17,7 @@ use crate::block::{Block, BlockLimits};
 use crate::committee::{Committee, Validator};
 use crate::keys::{Sharing, SharingError};
 use crate::sync::ServedBlock;
-use crate::wake::Wake;
+use crate::wake::{Waiting, Wake};
 
 /// Why the committee could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -135,9 +135,59 @@ impl Chain {
         read_committee(committee.ok_or(CommitteeError::Missing)?)
     }
 
+    /// The number of the committee that the state names.
+    pub(crate) fn committee_number(&self) -> Result<u64, CommitteeError> {
+        let number = governance::committee_number(self.ledger.state())?;
+        number.ok_or(CommitteeError::Missing)
+    }
+
     pub(crate) fn committee_numbered(&self, number: u64) -> Result<Committee, CommitteeError> {
         let committee = governance::committee_numbered(self.ledger.state(), number)?;
         read_committee(committee.ok_or(CommitteeError::Missing)?)
+    }
+
+    /// The newest change of the committee.
+    pub(crate) fn change(&self) -> Result<Option<governance::Change>, CommitteeError> {
+        Ok(governance::change(self.ledger.state())?)
+    }
+
+    /// The log of a dealing in the newest round.
+    pub(crate) fn dealing(
+        &self,
+        round: u64,
+        node_key: &[u8; 32],
+    ) -> Result<Option<Vec<u8>>, CommitteeError> {
+        let dealing = governance::dealing(self.ledger.state(), round, node_key);
+        Ok(dealing?)
+    }
+
+    /// Whether evidence against a validator is on the chain. A state that cannot be read has none to show.
+    pub(crate) fn has_evidence(&self, node_key: &[u8; 32], epoch: u64, view: u64) -> bool {
+        let found = governance::evidence::has_evidence(self.ledger.state(), node_key, epoch, view);
+        found.unwrap_or(false)
+    }
+
+    /// Submits an entry of this node's own member; what becomes of it is seen in the state.
+    pub(crate) fn submit(&self, entry: Vec<u8>, what: String) {
+        let word = what.clone();
+        let submitted = self.ledger.submit(entry, move |progress| {
+            let refusal = match progress {
+                Progress::Refused(refusal) => Some(refusal),
+                Progress::Final(done) => done.refusal,
+                _ => None,
+            };
+            if let Some(refusal) = refusal {
+                tracing::warn!(what = word, refusal = %refusal, "an entry of this node was refused");
+            }
+        });
+        if let Err(refusal) = submitted {
+            tracing::warn!(what, %refusal, "an entry of this node was not taken");
+        }
+    }
+
+    /// Rings with the next final block.
+    pub(crate) fn moved_bell(&self) -> Waiting {
+        self.moved.wait()
     }
 
     pub(crate) fn height(&self) -> Height {
@@ -192,15 +242,19 @@ fn share(entry: &Arc<[u8]>) -> Bytes {
     Bytes::from_owner(Arc::clone(entry))
 }
 
-fn read_committee(committee: governance::Committee) -> Result<Committee, CommitteeError> {
-    let validators = committee.validators.into_iter().map(|validator| Validator {
+pub(crate) fn read_validators(validators: &[governance::Validator]) -> Vec<Validator> {
+    let read = |validator: &governance::Validator| Validator {
         party: validator.party,
         node_key: validator.node_key,
-        address: validator.address,
-    });
+        address: validator.address.clone(),
+    };
+    validators.iter().map(read).collect()
+}
+
+fn read_committee(committee: governance::Committee) -> Result<Committee, CommitteeError> {
     Ok(Committee {
         number: committee.number,
-        validators: validators.collect(),
+        validators: read_validators(&committee.validators),
         sharing: Sharing::decode(&committee.sharing)?,
     })
 }

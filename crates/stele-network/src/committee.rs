@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use commonware_consensus::simplex::scheme::ed25519::Scheme;
 use commonware_consensus::types::Epoch;
@@ -69,6 +70,7 @@ pub(crate) struct Committees {
     namespace: Arc<[u8]>,
     me: Arc<NodeKey>,
     epochs: Arc<RwLock<BTreeMap<u64, InEpoch>>>,
+    in_force: Arc<AtomicU64>,
 }
 
 /// How many epochs behind the newest are kept: marshal asks for older ones only while it catches up, in order.
@@ -80,7 +82,18 @@ impl Committees {
             namespace: consensus_namespace(network).into(),
             me,
             epochs: Arc::default(),
+            in_force: Arc::default(),
         }
+    }
+
+    /// The state names this committee: it decides from the next epoch on.
+    pub(crate) fn in_force(&self, number: u64) {
+        self.in_force.fetch_max(number, Ordering::Relaxed);
+    }
+
+    /// Whether a later committee than this one waits for the epoch to end.
+    pub(crate) fn is_outdated(&self, number: u64) -> bool {
+        self.in_force.load(Ordering::Relaxed) > number
     }
 
     /// Lets `committee` decide in `epoch`.

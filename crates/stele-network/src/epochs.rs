@@ -27,10 +27,12 @@ use rand_core::CryptoRng;
 use std::sync::Arc;
 
 use crate::block::{Block, Digest};
+use crate::certify::Shares;
 use crate::committee::Committees;
 use crate::delivery::Boundary;
+use crate::keys::Secrets;
 use crate::marks::{Mark, MarkStart, Marks};
-use crate::peers::Peers;
+use crate::peers::{Peers, Roster};
 use crate::status::Progress;
 
 /// Timeouts of the engine. They decide how fast a dead leader is passed over, never what is agreed.
@@ -85,7 +87,9 @@ pub(crate) struct Epochs<E: Storage + Clock + Metrics, B, P, A> {
     pub(crate) committees: Committees,
     pub(crate) marks: Marks<E>,
     pub(crate) blocker: B,
-    pub(crate) peers: P,
+    pub(crate) roster: Roster<P>,
+    pub(crate) secrets: Arc<dyn Secrets>,
+    pub(crate) shares: Shares,
     pub(crate) application: A,
     pub(crate) marshal: MarshalMailbox<Scheme, Standard<Block>>,
     pub(crate) progress: Progress,
@@ -100,13 +104,15 @@ where
         + Relay<Digest = Digest, PublicKey = ed25519::PublicKey, Plan = Plan<ed25519::PublicKey>>
         + Reporter<Activity = Activity<Scheme, Digest>>,
 {
-    /// Starts in the epoch that `mark` names; its committee is known already.
+    /// Starts in the epoch that `mark` names; its committee is known already. Ends with `true` when this node's part in the engine is
+    /// over: it voted, and votes no more.
     pub(crate) async fn run<S, R>(
         mut self,
         mark: Mark,
         (votes, certificates, resolver): ((S, R), (S, R), (S, R)),
         mut boundaries: mpsc::UnboundedReceiver<Boundary>,
-    ) where
+    ) -> bool
+    where
         S: Sender<PublicKey = ed25519::PublicKey>,
         R: Receiver<PublicKey = ed25519::PublicKey>,
     {
@@ -116,7 +122,7 @@ where
         loop {
             select! {
                 boundary = boundaries.next() => {
-                    let Some(boundary) = boundary else { break };
+                    let Some(boundary) = boundary else { return false };
                     if boundary.next_epoch > present {
                         present = boundary.next_epoch;
                         let mark = Mark {
@@ -128,18 +134,23 @@ where
                         self.marks.enter(&mark).await;
                         self.committees.enter(present, Arc::new(boundary.committee));
                         let next = self.enter(mark, &mut links).await;
+                        let left = next.is_none();
                         if let Some(engine) = std::mem::replace(&mut engine, next) {
                             engine.abort();
+                            if left {
+                                tracing::info!(epoch = present, "this node is no longer a validator");
+                                return true;
+                            }
                         }
                     }
                     drop(boundary.entered);
                 },
                 later = links.later_votes.recv() => {
-                    let Some((epoch, (from, _))) = later else { break };
+                    let Some((epoch, (from, _))) = later else { return false };
                     self.heard_of(present, epoch, from);
                 },
                 later = links.later_certificates.recv() => {
-                    let Some((epoch, (from, _))) = later else { break };
+                    let Some((epoch, (from, _))) = later else { return false };
                     self.heard_of(present, epoch, from);
                 },
             }
@@ -195,9 +206,16 @@ where
             .committees
             .of(epoch)
             .expect("its committee was entered");
-        self.peers.track(epoch, &committee);
+        self.roster.enter(epoch, &committee);
         self.progress.epoch(epoch, &committee);
         tracing::info!(epoch, committee = committee.number, "an epoch begins");
+        // Blocks of earlier committees are certified when a later one begins, so their shares sign nothing any more.
+        if let Err(error) = self.secrets.forget_shares_before(committee.number) {
+            tracing::error!(%error, "old shares of the network key could not be destroyed");
+        }
+        self.shares
+            .write()
+            .retain(|number, _| *number >= committee.number);
         if !self.committees.votes(epoch) {
             return None;
         }

@@ -2,13 +2,15 @@
 
 use bytes::Bytes;
 use commonware_actor::Feedback;
-use commonware_codec::{Encode as _, Error, ReadExt as _};
+use commonware_codec::{Copying, Encode as _, Error, ReadExt as _};
 use commonware_consensus::simplex::scheme::ed25519::Scheme;
 use commonware_consensus::simplex::types::{
     Activity, Attributable as _, Finalize, Notarize, Nullify,
 };
+use commonware_consensus::types::Round;
 use commonware_consensus::{Epochable as _, Reporter};
 use commonware_cryptography::certificate::Attestation;
+use stele_core::cbor::BodyBuilder;
 
 use crate::block::Digest;
 use crate::status::Progress;
@@ -22,6 +24,17 @@ pub enum VoteKind {
     Nullify,
     /// That a proposal is final.
     Finalize,
+}
+
+impl VoteKind {
+    /// The kind in one word, as `governance` names it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Notarize => "notarize",
+            Self::Nullify => "nullify",
+            Self::Finalize => "finalize",
+        }
+    }
 }
 
 /// A vote as the engine signs it.
@@ -117,6 +130,26 @@ impl Evidence {
             first,
             second,
         ))
+    }
+
+    /// Epoch and view that both votes belong to.
+    pub(crate) fn round(&self) -> Option<(u64, u64)> {
+        let round = Round::read(&mut Copying(&self.first.subject)).ok()?;
+        Some((round.epoch().get(), round.view().get()))
+    }
+
+    /// The body of `governance/evidence.report`.
+    pub(crate) fn body(&self, committee: u64, node_key: &[u8; 32]) -> Vec<u8> {
+        BodyBuilder::new()
+            .uint("committee", committee)
+            .bytes("node-key", node_key)
+            .text("first-kind", self.first.kind.word())
+            .bytes("first-subject", &self.first.subject)
+            .bytes("first-signature", &self.first.signature)
+            .text("second-kind", self.second.kind.word())
+            .bytes("second-subject", &self.second.subject)
+            .bytes("second-signature", &self.second.signature)
+            .build()
     }
 
     fn pair(epoch: u64, signer: u32, first: Option<Vote>, second: Option<Vote>) -> Option<Self> {

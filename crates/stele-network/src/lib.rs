@@ -6,7 +6,7 @@
 //! - [`keys`]: node keys, and shares of the one network key.
 //! - [`ceremony`]: founding a network and resharing its key.
 //! - `stack`: all tasks of one node and how they are wired; `epochs` runs the engine, `application` proposes and judges, `delivery`
-//!   hands ordered blocks to the ledger, `certify` makes certificates, `gossip` spreads entries.
+//!   hands ordered blocks to the ledger, `certify` makes certificates, `gossip` spreads entries, `membership` changes the committee.
 //! - `chain`: the ledger as the tasks above use it.
 //! - [`Status`]: how the network does, seen from here.
 
@@ -25,6 +25,7 @@ mod evidence;
 mod founding;
 mod gossip;
 mod marks;
+mod membership;
 mod peers;
 mod runtime;
 mod score;
@@ -45,6 +46,6 @@ pub use committee::{Committee, Validator};
 pub use epochs::Timeouts;
 pub use evidence::{Evidence, Vote, VoteKind};
 pub use founding::{Founder, FoundingPlan, certify_block_zero, sign_block_zero};
-pub use runtime::{Network, NetworkOptions, Seat};
+pub use runtime::{Identity, Network, NetworkOptions, Seat};
 pub use score::Faults;
 pub use status::{Alarm, Status, ValidatorStatus};

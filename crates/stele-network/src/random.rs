@@ -34,12 +34,18 @@ impl TryCryptoRng for SystemRandom {}
 /// Numbers that follow from a seed, for ceremonies whose outcome must be the same each time: SHA-256 of the seed and a counter.
 #[derive(Debug, Clone)]
 pub(crate) struct SeededRandom {
-    seed: u64,
+    seed: [u8; 32],
     counter: u64,
 }
 
 impl SeededRandom {
+    /// For simulations: whoever knows the number knows what follows.
     pub(crate) fn new(seed: u64) -> Self {
+        Self::from_seed(stele_core::id::sha256(&[&seed.to_le_bytes()]))
+    }
+
+    /// As secret as its seed.
+    pub(crate) fn from_seed(seed: [u8; 32]) -> Self {
         Self { seed, counter: 0 }
     }
 }
@@ -62,8 +68,7 @@ impl TryRng for SeededRandom {
     fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
         for chunk in bytes.chunks_mut(32) {
             self.counter += 1;
-            let parts = [self.seed.to_le_bytes(), self.counter.to_le_bytes()];
-            let block = stele_core::id::sha256(&[&parts[0], &parts[1]]);
+            let block = stele_core::id::sha256(&[&self.seed, &self.counter.to_le_bytes()]);
             chunk.copy_from_slice(&block[..chunk.len()]);
         }
         Ok(())

@@ -15,20 +15,25 @@ use commonware_runtime::{Metrics as _, Quota, Runner as _, Spawner as _, Supervi
 use commonware_stream::cups::{self, Cups};
 use commonware_stream::sake::{self, Sake};
 use commonware_utils::{NZU32, NZUsize};
+use futures::FutureExt as _;
 use futures::channel::{mpsc, oneshot};
-use parking_lot::{Mutex, RwLock};
+use futures::future::Shared;
+use parking_lot::Mutex;
+use stele_core::id::NetworkId;
 use stele_core::machine::Refusal;
+use stele_core::suite::SigningKey;
 use stele_ledger::ledger::{Certifier, Ledger, Uncertified, system_time};
 
 use crate::application::Pace;
 use crate::certify::Handover;
 use crate::chain::{Chain, CommitteeError};
+use crate::committee::Committee;
 use crate::epochs::Timeouts;
 use crate::evidence::Evidence;
-use crate::keys::{NodeKey, Share, engine_key};
+use crate::keys::{NodeKey, Secrets, engine_key};
 use crate::peers::Addressed;
 use crate::score::{Faults, Score};
-use crate::stack::{self, Links, Parts};
+use crate::stack::{self, Ended, Links, Parts};
 use crate::status::{Alarm, Progress, Status};
 use crate::wake::Wake;
 
@@ -77,6 +82,19 @@ impl NetworkOptions {
     }
 }
 
+/// Who a node is, and what it keeps secret.
+pub struct Identity {
+    /// Its key on links and for votes.
+    pub node_key: NodeKey,
+    /// The key of the member that runs it: signs what the node itself puts on the chain. Without it the node takes no part in changes of
+    /// the committee.
+    pub member: Option<Arc<SigningKey>>,
+    /// Where its shares of the network key are kept.
+    pub secrets: Arc<dyn Secrets>,
+}
+
+type OracleSlot = Arc<Mutex<Option<lookup::Oracle<ed25519::PublicKey>>>>;
+
 /// A place in the network that is not taken yet: the ledger is opened with its certifier, and then the network is started with both.
 pub struct Seat {
     certifier: Arc<Handover>,
@@ -122,8 +140,7 @@ impl Network {
     pub fn start(
         seat: Seat,
         ledger: Arc<Ledger>,
-        me: NodeKey,
-        shares: BTreeMap<u64, Share>,
+        identity: Identity,
         options: NetworkOptions,
     ) -> Result<Self, CommitteeError> {
         let chain = Chain::new(Arc::clone(&ledger));
@@ -135,7 +152,7 @@ impl Network {
             .ok_or(CommitteeError::Missing)?
             .epoch_blocks;
         let progress = Progress::new(Arc::new(system_time));
-        let oracle_slot: Arc<Mutex<Option<lookup::Oracle<ed25519::PublicKey>>>> = Arc::default();
+        let oracle_slot: OracleSlot = Arc::default();
         let score = Score::new({
             let slot = Arc::clone(&oracle_slot);
             move |peer| {
@@ -144,97 +161,37 @@ impl Network {
                 }
             }
         });
-        let (ours, admitted) = mpsc::unbounded();
-        let pooled = Wake::default();
-        chain.on_admitted(pooled.clone(), move |entries| {
-            let _ = ours.unbounded_send(entries);
-        });
         let metrics: Arc<Mutex<Option<tokio::Context>>> = Arc::default();
         let (stop, stopped) = oneshot::channel();
-        let me = Arc::new(me);
-        let run = {
-            let (progress, score, metrics) =
-                (progress.clone(), score.clone(), Arc::clone(&metrics));
-            let (me, network) = (Arc::clone(&me), ledger.genesis().network_id());
-            move || {
-                let config = tokio::Config::new()
-                    .with_worker_threads(options.threads)
-                    .with_tcp_nodelay(Some(true))
-                    .with_storage_directory(&options.dir);
-                tokio::Runner::new(config).start(async move |context| {
-                    *metrics.lock() = Some(context.child("stele"));
-                    // Room for twice the committee, so that it may grow while the node runs.
-                    let committee = chain
-                        .committee()
-                        .map_or(0, |committee| committee.validators.len());
-                    let places = (2 * committee + options.followers.len()).max(PEERS_MIN);
-                    let (mut p2p, oracle) = lookup::Network::new(
-                        context.child("p2p"),
-                        link_config(&me, network.as_bytes(), &options, places),
-                    );
-                    *oracle_slot.lock() = Some(oracle.clone());
-                    let quota = Quota::per_second(RATE).allow_burst(BURST);
-                    let mut channel = 0;
-                    let mut register = || {
-                        channel += 1;
-                        p2p.register(channel - 1, quota)
-                    };
-                    let links = Links {
-                        votes: register(),
-                        certificates: register(),
-                        resolver: register(),
-                        backfill: register(),
-                        blocks: register(),
-                        entries: register(),
-                        partials: register(),
-                        sync: register(),
-                    };
-                    p2p.start();
-                    let followers = options.followers.iter().filter_map(engine_key).collect();
-                    let parts = Parts {
-                        network,
-                        me,
-                        chain,
-                        shares: Arc::new(RwLock::new(shares)),
-                        blocker: oracle.clone(),
-                        peers: Addressed {
-                            oracle,
-                            followers,
-                            places,
-                        },
-                        pace: options.pace,
-                        timeouts: options.timeouts,
-                        epoch_blocks,
-                        retention: options.retention,
-                        progress,
-                        score,
-                        executed: seat.executed,
-                        admitted,
-                        pooled,
-                        genesis_committee,
-                        partition: "stele".to_owned(),
-                    };
-                    let running = context
-                        .child("node")
-                        .spawn(move |context| stack::run(context, parts, links));
-                    commonware_macros::select! {
-                        _ = stopped => {},
-                        result = running => {
-                            if let Err(error) = result {
-                                tracing::error!(%error, "the network's tasks ended");
-                            }
-                        },
-                    }
-                    metrics.lock().take();
-                    let _ = context.stop(0, Some(STOP_WITHIN)).await;
-                });
+        let me = identity.node_key.public();
+        let term = Term {
+            network: ledger.genesis().network_id(),
+            chain,
+            me: Arc::new(identity.node_key),
+            member: identity.member,
+            secrets: identity.secrets,
+            options,
+            epoch_blocks,
+            genesis_committee,
+            progress: progress.clone(),
+            score: score.clone(),
+            metrics: Arc::clone(&metrics),
+            oracle_slot,
+        };
+        let run = move || {
+            let mut stopped = stopped.shared();
+            let mut executed = seat.executed;
+            // A validator that has left begins a new term as a follower; one that is asked to stop does not.
+            while term.serve(executed, &mut stopped) {
+                tracing::info!("this node goes on as a follower");
+                executed = seat.certifier.reconnect();
             }
         };
         let thread = std::thread::Builder::new()
             .name("stele-network".to_owned())
             .spawn(run);
         Ok(Self {
-            me: me.public(),
+            me,
             ledger,
             progress,
             score,
@@ -273,6 +230,113 @@ impl Network {
             .as_ref()
             .map(|context| context.encode())
             .unwrap_or_default()
+    }
+}
+
+/// What one term of a node in the network needs: from its start, or from its leaving the committee, to its end.
+struct Term {
+    network: NetworkId,
+    chain: Chain,
+    me: Arc<NodeKey>,
+    member: Option<Arc<SigningKey>>,
+    secrets: Arc<dyn Secrets>,
+    options: NetworkOptions,
+    epoch_blocks: u64,
+    genesis_committee: Committee,
+    progress: Progress,
+    score: Score,
+    metrics: Arc<Mutex<Option<tokio::Context>>>,
+    oracle_slot: OracleSlot,
+}
+
+impl Term {
+    /// Runs until it is stopped or broken, or until this node has left the committee: then it gives `true`.
+    fn serve(
+        &self,
+        executed: mpsc::UnboundedReceiver<Uncertified>,
+        stopped: &mut Shared<oneshot::Receiver<()>>,
+    ) -> bool {
+        let options = &self.options;
+        let config = tokio::Config::new()
+            .with_worker_threads(options.threads)
+            .with_tcp_nodelay(Some(true))
+            .with_storage_directory(&options.dir);
+        let (ours, admitted) = mpsc::unbounded();
+        let pooled = Wake::default();
+        self.chain.on_admitted(pooled.clone(), move |entries| {
+            let _ = ours.unbounded_send(entries);
+        });
+        tokio::Runner::new(config).start(async move |context| {
+            *self.metrics.lock() = Some(context.child("stele"));
+            // Room for twice the committee, so that it may grow while the node runs.
+            let committee = self
+                .chain
+                .committee()
+                .map_or(0, |committee| committee.validators.len());
+            let places = (2 * committee + options.followers.len()).max(PEERS_MIN);
+            let (mut p2p, oracle) = lookup::Network::new(
+                context.child("p2p"),
+                link_config(&self.me, self.network.as_bytes(), options, places),
+            );
+            *self.oracle_slot.lock() = Some(oracle.clone());
+            let quota = Quota::per_second(RATE).allow_burst(BURST);
+            let mut channel = 0;
+            let mut register = || {
+                channel += 1;
+                p2p.register(channel - 1, quota)
+            };
+            let links = Links {
+                votes: register(),
+                certificates: register(),
+                resolver: register(),
+                backfill: register(),
+                blocks: register(),
+                entries: register(),
+                partials: register(),
+                sync: register(),
+                resharing: register(),
+            };
+            p2p.start();
+            let followers = options.followers.iter().filter_map(engine_key).collect();
+            let parts = Parts {
+                network: self.network,
+                me: Arc::clone(&self.me),
+                chain: self.chain.clone(),
+                member: self.member.clone(),
+                secrets: Arc::clone(&self.secrets),
+                blocker: oracle.clone(),
+                peers: Addressed {
+                    oracle,
+                    followers,
+                    places,
+                },
+                pace: options.pace,
+                timeouts: options.timeouts,
+                epoch_blocks: self.epoch_blocks,
+                retention: options.retention,
+                progress: self.progress.clone(),
+                score: self.score.clone(),
+                executed,
+                admitted,
+                pooled,
+                genesis_committee: self.genesis_committee.clone(),
+                partition: "stele".to_owned(),
+            };
+            let running = context
+                .child("node")
+                .spawn(move |context| stack::run(context, parts, links));
+            let mut left = false;
+            commonware_macros::select! {
+                _ = stopped => {},
+                result = running => match result {
+                    Ok(ended) => left = ended == Ended::Left,
+                    Err(error) => tracing::error!(%error, "the network's tasks ended"),
+                },
+            }
+            self.metrics.lock().take();
+            let _ = context.stop(0, Some(STOP_WITHIN)).await;
+            left
+        })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::num::{NonZeroU16, NonZeroUsize};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -23,8 +24,10 @@ use commonware_storage::archive::prunable;
 use commonware_storage::translator::EightCap;
 use commonware_utils::{NZDuration, NZU16, NZU64, NZUsize};
 use futures::channel::mpsc;
+use parking_lot::RwLock;
 use rand_core::CryptoRng;
 use stele_core::id::NetworkId;
+use stele_core::suite::SigningKey;
 
 use crate::application::{Pace, Proposer};
 use crate::block::{Block, BlockLimits, Digest};
@@ -34,9 +37,10 @@ use crate::committee::{Committee, Committees};
 use crate::delivery::{self, Deliveries};
 use crate::epochs::{Epochs, Settings, Timeouts};
 use crate::gossip::Gossip;
-use crate::keys::NodeKey;
+use crate::keys::{NodeKey, Secrets};
 use crate::marks::{Mark, MarkStart, Marks};
-use crate::peers::Peers;
+use crate::membership::{Membership, Work};
+use crate::peers::{Peers, Roster};
 use crate::score::Score;
 use crate::status::Progress;
 use crate::sync::{Asker, Exchange, FloorSlot, Follower};
@@ -66,6 +70,7 @@ pub(crate) struct Links<S, R> {
     pub(crate) entries: (S, R),
     pub(crate) partials: (S, R),
     pub(crate) sync: (S, R),
+    pub(crate) resharing: (S, R),
 }
 
 /// What a node's stack is made of.
@@ -73,7 +78,9 @@ pub(crate) struct Parts<B, P> {
     pub(crate) network: NetworkId,
     pub(crate) me: Arc<NodeKey>,
     pub(crate) chain: Chain,
-    pub(crate) shares: Shares,
+    /// The key of the member that runs this node.
+    pub(crate) member: Option<Arc<SigningKey>>,
+    pub(crate) secrets: Arc<dyn Secrets>,
     pub(crate) blocker: B,
     pub(crate) peers: P,
     pub(crate) pace: Pace,
@@ -107,6 +114,7 @@ pub(crate) fn message_max(limits: &BlockLimits) -> u32 {
         crate::gossip::MESSAGE_MAX,
         crate::certify::MESSAGE_MAX,
         crate::sync::MESSAGE_MAX,
+        crate::ceremony::MESSAGE_MAX,
     ];
     commonware_p2p::max_message_size(&largest)
 }
@@ -127,8 +135,17 @@ fn archive<C>(name: &str, page_cache: &CacheRef, codec_config: C) -> prunable::C
     }
 }
 
-/// Runs the stack until one of its tasks ends. It ends only with the runtime, or when something is broken.
-pub(crate) async fn run<E, S, R, B, P>(context: E, parts: Parts<B, P>, links: Links<S, R>)
+/// Why the stack ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// The next committee is without this node: it goes on as a follower, with new links.
+    Left,
+    /// The runtime ends, or something is broken.
+    Broken,
+}
+
+/// Runs the stack until one of its tasks ends.
+pub(crate) async fn run<E, S, R, B, P>(context: E, parts: Parts<B, P>, links: Links<S, R>) -> Ended
 where
     E: CryptoRng + Spawner + Clock + Metrics + Storage,
     S: Sender<PublicKey = ed25519::PublicKey>,
@@ -140,9 +157,10 @@ where
         network,
         me,
         chain,
-        shares,
+        member,
+        secrets,
         blocker,
-        mut peers,
+        peers,
         pace,
         timeouts,
         epoch_blocks,
@@ -164,9 +182,17 @@ where
     let known = chain
         .committee()
         .unwrap_or_else(|_| genesis_committee.clone());
+    let shares: Shares = match secrets.shares() {
+        Ok(shares) => Arc::new(RwLock::new(shares)),
+        Err(error) => {
+            tracing::error!(%error, "the shares of the network key could not be read");
+            return Ended::Broken;
+        }
+    };
     // Until the engine names an epoch, peers are those of the committee that the state knows.
     let (mut last, mut start) = (marks.last(), None);
-    peers.track(last.as_ref().map_or(0, |mark| mark.epoch), &known);
+    let mut roster = Roster::new(peers.clone());
+    roster.enter(last.as_ref().map_or(0, |mark| mark.epoch), &known);
 
     let (asks, asked) = mpsc::unbounded();
     let floor_source = FloorSlot::default();
@@ -201,6 +227,24 @@ where
     let gossip = context
         .child("gossip")
         .spawn(move |_| gossip.run(entries, admitted));
+    let membership = Membership {
+        context: context.child("membership_clock"),
+        chain: chain.clone(),
+        me: Arc::clone(&me),
+        member,
+        secrets: Arc::clone(&secrets),
+        shares: Arc::clone(&shares),
+        committees: committees.clone(),
+        roster: roster.clone(),
+        sender: links.resharing.0,
+        score: score.clone(),
+        progress: progress.clone(),
+        work: Work::default(),
+    };
+    let dealings = links.resharing.1;
+    let membership = context
+        .child("membership")
+        .spawn(move |_| membership.run(dealings));
     let is_member = |committee: &Committee| committee.index_of(&me.public()).is_some();
     if !is_member(&known)
         || follower
@@ -244,7 +288,7 @@ where
             Ok(committee) => committees.enter(mark.epoch, Arc::new(committee)),
             Err(error) => {
                 tracing::error!(epoch = mark.epoch, %error, "the committee of an epoch cannot be read");
-                return;
+                return Ended::Broken;
             }
         }
     }
@@ -312,7 +356,9 @@ where
         committees: committees.clone(),
         marks,
         blocker: blocker.clone(),
-        peers: peers.clone(),
+        roster,
+        secrets,
+        shares: Arc::clone(&shares),
         application,
         marshal: marshal.clone(),
         progress: progress.clone(),
@@ -372,8 +418,11 @@ where
 
     let partials = links.partials.1;
     let engine = (links.votes, links.certificates, links.resolver);
+    let left = Arc::new(AtomicBool::new(false));
+    let has_left = Arc::clone(&left);
     let tasks = [
         exchange,
+        membership,
         buffering,
         context
             .child("certify")
@@ -383,9 +432,10 @@ where
             delivery::deliver(delivered, chain, epocher, recent, progress, boundary)
         }),
         marshalling,
-        context
-            .child("engine")
-            .spawn(move |_| epochs.run(mark, engine, boundaries)),
+        context.child("engine").spawn(async move |_| {
+            let left = epochs.run(mark, engine, boundaries).await;
+            has_left.store(left, Ordering::Release);
+        }),
         context
             .child("prune")
             .spawn(move |context| prune(context, marshal, retention)),
@@ -393,6 +443,11 @@ where
     match Handle::select(tasks).await {
         Ok(()) | Err(commonware_runtime::Error::Closed) => {}
         Err(error) => tracing::error!(%error, "a task of the network ended"),
+    }
+    if left.load(Ordering::Acquire) {
+        Ended::Left
+    } else {
+        Ended::Broken
     }
 }
 

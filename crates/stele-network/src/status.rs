@@ -103,6 +103,7 @@ struct State {
     heard: BTreeMap<[u8; 32], Heard>,
     dissent: BTreeMap<u64, usize>,
     evidence: VecDeque<Evidence>,
+    evidence_reported: usize,
 }
 
 /// The running record that the tasks write and the status is read from.
@@ -209,7 +210,17 @@ impl Progress {
     }
 
     pub(crate) fn take_evidence(&self) -> Vec<Evidence> {
-        self.state.lock().evidence.drain(..).collect()
+        let mut state = self.state.lock();
+        state.evidence_reported = 0;
+        state.evidence.drain(..).collect()
+    }
+
+    /// Evidence that was not asked for here before. It stays for [`Progress::take_evidence`].
+    pub(crate) fn new_evidence(&self) -> Vec<Evidence> {
+        let mut state = self.state.lock();
+        let seen = state.evidence_reported.min(state.evidence.len());
+        state.evidence_reported = state.evidence.len();
+        state.evidence.iter().skip(seen).cloned().collect()
     }
 }
 

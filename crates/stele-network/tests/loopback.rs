@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use stele_core::id::Height;
 use stele_ledger::ledger::{Ledger, system_time};
-use stele_network::{Network, NetworkOptions, Seat};
+use stele_network::{Identity, Network, NetworkOptions, Seat};
 use support::{Place, World, key, quick_folder, submit};
 
 /// How long a test waits for what must come at last.
@@ -32,8 +32,11 @@ fn start(world: &World, place: &Place) -> Node {
     let network = Network::start(
         seat,
         Arc::clone(&ledger),
-        place.node_key.clone(),
-        place.shares(),
+        Identity {
+            node_key: place.node_key.clone(),
+            member: Some(place.member.clone()),
+            secrets: place.secrets.clone(),
+        },
         options,
     );
     Node {

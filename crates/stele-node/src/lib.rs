@@ -25,7 +25,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use stele_ledger::ledger::{Ledger, LedgerError, LedgerOptions};
-use stele_network::{Network, Seat};
+use stele_network::{Identity, Network, Seat};
 use stele_readmodel::ReadModelError;
 use stele_registers::Registry;
 use tokio::net::TcpListener;
@@ -291,12 +291,13 @@ fn open_ledger(
     let seat = Seat::default();
     let ledger = Ledger::open_network(&dir, machine, seat.certifier(), options.clone())?;
     let ledger = Arc::new(ledger);
-    let SeatFiles {
-        node_key,
-        shares,
-        options,
-    } = files;
-    let network = Network::start(seat, Arc::clone(&ledger), node_key, shares, options)?;
+    let identity = Identity {
+        node_key: files.node_key,
+        // What the node itself puts on the chain is signed by the member that runs it.
+        member: Some(Arc::new(keystore.unlock(OPERATOR_KEY)?)),
+        secrets: Arc::new(files.secrets),
+    };
+    let network = Network::start(seat, Arc::clone(&ledger), identity, files.options)?;
     Ok((ledger, Some(network)))
 }
 

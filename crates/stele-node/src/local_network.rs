@@ -16,8 +16,8 @@ use crate::auth::{Keystore, Unlock};
 use crate::seat::Bundle;
 use crate::{Home, NodeError, OPERATOR_KEY};
 
-/// How many blocks of the engine make an epoch. A quiet network orders about two a second.
-pub const EPOCH_BLOCKS: u64 = 10_000;
+/// How many blocks of the engine make an epoch. A quiet network orders about two a second, and more when a committee waits for the next epoch.
+pub const EPOCH_BLOCKS: u64 = 1_000;
 
 /// The registers of this program at their versions, for a genesis.
 pub fn registers_of(registry: &Registry) -> Vec<(RegisterName, u64)> {

@@ -4,11 +4,11 @@
 //! |---|---|
 //! | `validator/node.key` | the seed of the node key; readable by its owner only |
 //! | `validator/share-N.key` | the share of committee N; readable by its owner only |
+//! | `validator/dealing-R-KEY.key` | what a validator dealt to this node in round R; readable by its owner only |
 //! | `validator/seat.json` | where the node listens for other nodes, and which followers may connect |
 //! | `network.bundle` | genesis and block 0: all that another node needs to join |
 //! | `engine/` | the BFT engine's own files |
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ use stele_core::cbor::{DecodeError, Decoder, Encoder};
 use stele_core::genesis::{GENESIS_BYTES_MAX, Genesis};
 use stele_ledger::ledger::Ledger;
 use stele_network::NetworkOptions;
-use stele_network::keys::{NodeKey, Share};
+use stele_network::keys::{NodeKey, Secrets as _, SecretsFolder, Share};
 use stele_registers::Registry;
 
 use crate::{Home, NodeError, descriptor_json};
@@ -40,8 +40,8 @@ struct SeatFile {
 pub struct SeatFiles {
     /// The node key.
     pub node_key: NodeKey,
-    /// Shares by committee number; none on a follower.
-    pub shares: BTreeMap<u64, Share>,
+    /// Its shares of the network key; none on a follower.
+    pub secrets: SecretsFolder,
     /// Settings of the network.
     pub options: NetworkOptions,
 }
@@ -128,7 +128,7 @@ impl Home {
         fs::create_dir_all(&seat).map_err(io("create", &seat))?;
         node_key.save(&seat.join("node.key"))?;
         if let Some(share) = share {
-            share.save(&seat.join("share-1.key"))?;
+            SecretsFolder::new(&seat).keep_share(1, share)?;
         }
         let file = SeatFile {
             listen,
@@ -175,22 +175,9 @@ impl Home {
                 .map_err(|_| damaged("a follower is a node key: 64 hexadecimal digits"))?;
             options.followers.push(key);
         }
-        let mut shares = BTreeMap::new();
-        for entry in fs::read_dir(&seat).map_err(io("read", &seat))?.flatten() {
-            let name = entry.file_name();
-            let number = name.to_str().and_then(|name| {
-                name.strip_prefix("share-")?
-                    .strip_suffix(".key")?
-                    .parse()
-                    .ok()
-            });
-            if let Some(number) = number {
-                shares.insert(number, Share::load(&entry.path())?);
-            }
-        }
         Ok(Some(SeatFiles {
             node_key: NodeKey::load(&seat.join("node.key"))?,
-            shares,
+            secrets: SecretsFolder::new(seat),
             options,
         }))
     }

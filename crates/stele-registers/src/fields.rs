@@ -72,6 +72,37 @@ pub fn key_item<'a>(decoder: &mut Decoder<'a>) -> Result<&'a [u8], DecodeError> 
     }
 }
 
+/// A byte string of `min` to `max` bytes.
+///
+/// # Errors
+/// [`BodyError`].
+pub fn bytes<'a>(
+    body: &mut Body<'a>,
+    name: &'static str,
+    min: usize,
+    max: usize,
+) -> Result<&'a [u8], BodyError> {
+    body.required(name, |decoder| bytes_item(decoder, min, max))
+}
+
+/// A byte string of `min` to `max` bytes, as an item.
+///
+/// # Errors
+/// [`DecodeError`].
+pub fn bytes_item<'a>(
+    decoder: &mut Decoder<'a>,
+    min: usize,
+    max: usize,
+) -> Result<&'a [u8], DecodeError> {
+    let offset = decoder.position();
+    let bytes = decoder.bytes(max)?;
+    if bytes.len() < min {
+        let kind = ErrorKind::Expected("more bytes");
+        return Err(DecodeError { offset, kind });
+    }
+    Ok(bytes)
+}
+
 /// A list of `min` to `max` items; an absent field is an empty list, which only `min` 0 allows.
 ///
 /// # Errors

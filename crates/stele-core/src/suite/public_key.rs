@@ -52,6 +52,17 @@ impl PublicKey {
         })
     }
 
+    /// The Ed25519 key with these 32 bytes (RFC 8032 section 5.1.5; read as ZIP-215 says).
+    ///
+    /// # Errors
+    /// [`SuiteError::InvalidKey`] if they are no point of the curve.
+    pub fn from_ed25519(bytes: &[u8; 32]) -> Result<Self, SuiteError> {
+        let key = ed25519::parse(bytes).ok_or(SuiteError::InvalidKey {
+            suite: Suite::Ed25519,
+        })?;
+        Ok(Self::from_material(Material::Ed25519(key)))
+    }
+
     /// Wraps key material that is known to be good.
     pub(super) fn from_material(material: Material) -> Self {
         let kid = KeyId::from_bytes(sha256(&[&material.to_cose_key()]));

@@ -89,7 +89,7 @@ pub struct Founding {
     logs: BTreeMap<[u8; 32], DealerLog<KeyVariant, Key>>,
 }
 
-fn culprit(culprit: &[u8; 32], what: impl ToString) -> CeremonyError {
+pub(super) fn culprit(culprit: &[u8; 32], what: impl ToString) -> CeremonyError {
     CeremonyError::Culprit {
         culprit: *culprit,
         what: what.to_string(),

@@ -4,8 +4,10 @@
 //! founder deals to every founder over an authenticated, encrypted link.
 
 mod founding;
+mod resharing;
 
 pub use founding::{Founded, Founding, found_from_seed, found_in_process};
+pub(crate) use resharing::{MESSAGE_MAX, Reshared, Resharing, Round, round_of};
 
 /// Why a ceremony failed, and through whom.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -5,10 +5,12 @@
 
 mod file;
 mod node;
+mod secrets;
 mod sharing;
 
 pub use node::NodeKey;
 pub(crate) use node::{engine_key, node_key};
+pub use secrets::{Dealing, MemorySecrets, Secrets, SecretsFolder};
 pub(crate) use sharing::{KeyVariant, bad_partials, recover, sign_partial};
 pub use sharing::{PARTIAL_BYTES, Share, Sharing, SharingError};
 

@@ -58,6 +58,13 @@ impl NodeKey {
         node_key(&self.secret.public_key())
     }
 
+    /// A secret that follows from this key, for one purpose and context. Nobody without the key can compute it.
+    pub(crate) fn derive(&self, purpose: &[u8], context: &[u8]) -> [u8; 32] {
+        let length = (purpose.len() as u64).to_be_bytes();
+        let secret = self.secret.encode();
+        stele_core::id::sha256(&[b"stele/node-secret/1", &secret, &length, purpose, context])
+    }
+
     pub(crate) fn engine_key(&self) -> ed25519::PrivateKey {
         self.secret.clone()
     }

@@ -52,6 +52,10 @@ impl Sharing {
         Self { output }
     }
 
+    pub(crate) fn transcript(&self) -> &Transcript {
+        &self.output
+    }
+
     /// The bytes that a genesis and `governance` keep.
     pub fn encode(&self) -> Vec<u8> {
         self.output.encode().to_vec()
@@ -132,6 +136,10 @@ impl Share {
 
     pub(crate) fn new(inner: group::Share) -> Self {
         Self { inner }
+    }
+
+    pub(crate) fn inner(&self) -> &group::Share {
+        &self.inner
     }
 
     /// Reads what [`Share::save`] wrote.

@@ -1,6 +1,5 @@
 //! One simulated node: the production stack over a ledger that has no threads of its own.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
@@ -10,7 +9,6 @@ use commonware_p2p::simulated::Oracle;
 use commonware_runtime::{Clock as _, Handle, Quota, Spawner as _, Supervisor as _, deterministic};
 use commonware_utils::NZU32;
 use futures::channel::mpsc;
-use parking_lot::RwLock;
 use stele_core::id::TimeMs;
 use stele_ledger::ledger::{Ledger, LedgerOptions, Threads};
 use stele_ledger::log::LogOptions;
@@ -55,7 +53,7 @@ pub(super) struct Node {
 pub(super) async fn channels(oracle: &Peers, me: &ed25519::PublicKey) -> Vec<Channel> {
     let control = oracle.control(me.clone());
     let mut channels = Vec::new();
-    for number in 0..8 {
+    for number in 0..9 {
         channels.push(
             control
                 .register(number, QUOTA)
@@ -113,7 +111,7 @@ impl Node {
         });
         let progress = Progress::new(now);
         let mut channels = channels(oracle, &key).await;
-        let mut next = || channels.pop().expect("eight channels");
+        let mut next = || channels.pop().expect("nine channels");
         let links = Links {
             votes: next(),
             certificates: next(),
@@ -123,13 +121,15 @@ impl Node {
             entries: next(),
             partials: next(),
             sync: next(),
+            resharing: next(),
         };
         let committee = world.genesis.committee.as_ref().expect("a committee");
         let parts = Parts {
             network: world.genesis.network_id(),
             me: Arc::new(place.node_key.clone()),
             chain: chain.clone(),
-            shares: Arc::new(RwLock::new(BTreeMap::from([(1, place.share.clone())]))),
+            member: Some(place.member.clone()),
+            secrets: place.secrets.clone(),
             blocker: oracle.control(key),
             peers: Keyed {
                 manager: oracle.manager(),
@@ -151,7 +151,9 @@ impl Node {
         let context = context
             .child("node")
             .with_attribute("life", format!("{number}-{life}"));
-        let handle = context.spawn(move |context| stack::run(context, parts, links));
+        let handle = context.spawn(async move |context| {
+            let _ = stack::run(context, parts, links).await;
+        });
         Self {
             ledger,
             dir,

@@ -16,7 +16,7 @@ use stele_core::machine::Refusal;
 use stele_core::suite::{SigningKey, Suite};
 use stele_ledger::ledger::{Finalised, Ledger, LedgerOptions, Progress, system_time};
 use stele_network::ceremony::{Founded, found_from_seed};
-use stele_network::keys::{NodeKey, Share};
+use stele_network::keys::{MemorySecrets, NodeKey};
 use stele_network::{Founder, FoundingPlan, certify_block_zero, sign_block_zero};
 use stele_registers::Registry;
 
@@ -35,15 +35,11 @@ pub fn free_address() -> SocketAddr {
 /// What a founder starts its node with.
 pub struct Place {
     pub node_key: NodeKey,
-    pub share: Share,
+    /// The key of the member that runs the node.
+    pub member: Arc<SigningKey>,
+    pub secrets: Arc<MemorySecrets>,
     pub listen: SocketAddr,
     pub dir: tempfile::TempDir,
-}
-
-impl Place {
-    pub fn shares(&self) -> BTreeMap<u64, Share> {
-        BTreeMap::from([(1, self.share.clone())])
-    }
 }
 
 pub struct World {
@@ -113,16 +109,21 @@ impl World {
             .collect();
         let block = certify_block_zero(sharing, block, &partials).expect("all have signed");
         let places = node_keys.into_iter().zip(addresses).zip(founded);
-        let places = places.map(|((node_key, listen), founded)| {
-            let dir = folder();
-            Ledger::create_certified(dir.path(), &genesis, &*registry, &block).expect("created");
-            Place {
-                node_key,
-                share: founded.share,
-                listen,
-                dir,
-            }
-        });
+        let places = places
+            .zip(1_000..)
+            .map(|(((node_key, listen), founded), number)| {
+                let dir = folder();
+                let shares = BTreeMap::from([(1, founded.share)]);
+                Ledger::create_certified(dir.path(), &genesis, &*registry, &block)
+                    .expect("created");
+                Place {
+                    node_key,
+                    member: Arc::new(key(number)),
+                    secrets: Arc::new(MemorySecrets::new(shares)),
+                    listen,
+                    dir,
+                }
+            });
         Self {
             places: places.collect(),
             registry,

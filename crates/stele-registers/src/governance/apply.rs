@@ -4,8 +4,8 @@ use stele_core::cbor::{Body, BodyBuilder, DecodeError, Decoder, Encoder};
 use stele_core::id::{PartyId, RegisterName};
 
 use super::{
-    ACTIVATIONS_MAX, Member, ROLE_BYTES_MAX, ROLES_MAX, STEWARD, STEWARDS_KEY, member_key,
-    refusals, register_key,
+    ACTIVATIONS_MAX, Member, ROLE_BYTES_MAX, ROLES_MAX, STEWARD, STEWARDS_KEY, changes, evidence,
+    member_key, proposals, refusals, register_key,
 };
 use crate::context::Context;
 use crate::identity::{self, PartyKind};
@@ -15,16 +15,66 @@ use crate::{fields, history};
 
 type Outcome = Result<(), Stop>;
 
+/// On whose authority a command runs that needs one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Authority {
+    /// The signer's own, as a steward.
+    Signer,
+    /// That of a proposal that has passed.
+    Proposal,
+}
+
+impl Authority {
+    /// Refuses what only a proposal may do.
+    pub(super) fn require_proposal(self) -> Outcome {
+        ensure(self == Self::Proposal, &refusals::NEEDS_PROPOSAL)
+    }
+
+    /// A steward may do it alone in a network of one validator, and only a proposal where a committee decides.
+    fn require_steward(self, context: &Context<'_, '_>) -> Outcome {
+        if self == Self::Proposal {
+            return Ok(());
+        }
+        let steward = super::has_role(context.own(), &context.signer(), STEWARD)?;
+        ensure(steward, &refusals::NOT_STEWARD)?;
+        let alone = context.get(super::committee::COMMITTEE_KEY)?.is_none();
+        ensure(alone, &refusals::NEEDS_PROPOSAL)
+    }
+}
+
 pub(super) fn apply(context: &mut Context<'_, '_>, command: &str, body: &mut Body<'_>) -> Outcome {
     match command {
-        "member.add" => member_add(context, body),
+        "proposal.open" => proposals::open(context, body),
+        "proposal.vote" => proposals::vote(context, body),
+        "proposal.withdraw" => proposals::withdraw(context, body),
         "member.describe" => member_describe(context, body),
-        "member.suspend" => member_suspend(context, body),
-        "member.restore" => member_restore(context, body),
-        "role.grant" => role_grant(context, body),
-        "role.revoke" => role_revoke(context, body),
-        "register.activate" => register_activate(context, body),
-        "register.withdraw" => register_withdraw(context, body),
+        "validator.leave" => changes::leave(context, body),
+        "validator.rotate" => changes::rotate(context, body),
+        "committee.deal" => changes::deal(context, body),
+        "committee.confirm" => changes::confirm(context, body),
+        "evidence.report" => evidence::report(context, body),
+        other => execute(context, other, body, Authority::Signer),
+    }
+}
+
+/// Executes a command that stewards decide on.
+pub(super) fn execute(
+    context: &mut Context<'_, '_>,
+    command: &str,
+    body: &mut Body<'_>,
+    authority: Authority,
+) -> Outcome {
+    match command {
+        "member.add" => member_add(context, body, authority),
+        "member.suspend" => member_suspend(context, body, authority),
+        "member.restore" => member_restore(context, body, authority),
+        "role.grant" => role_grant(context, body, authority),
+        "role.revoke" => role_revoke(context, body, authority),
+        "register.activate" => register_activate(context, body, authority),
+        "register.withdraw" => register_withdraw(context, body, authority),
+        "validator.add" => changes::add(context, body, authority),
+        "validator.remove" => changes::remove(context, body, authority),
+        "committee.refresh" => changes::refresh(context, body, authority),
         other => unreachable!("not among the commands of governance: {other}"),
     }
 }
@@ -43,18 +93,13 @@ fn save(context: &mut Context<'_, '_>, party: &PartyId, member: &Member) -> Outc
     )?)
 }
 
-fn require_steward(context: &Context<'_, '_>) -> Outcome {
-    let steward = super::has_role(context.own(), &context.signer(), STEWARD)?;
-    ensure(steward, &refusals::NOT_STEWARD)
-}
-
 pub(super) fn encode_uint(value: u64) -> Vec<u8> {
     let mut out = Encoder::new();
     out.uint(value);
     out.into_vec()
 }
 
-fn stewards(context: &Context<'_, '_>) -> Result<u64, Stop> {
+pub(super) fn stewards(context: &Context<'_, '_>) -> Result<u64, Stop> {
     let view = context.own();
     let bytes = view.get(STEWARDS_KEY)?.unwrap_or_default();
     Ok(Decoder::new(&bytes)
@@ -81,10 +126,10 @@ fn emit_about(context: &mut Context<'_, '_>, event: &str, party: &PartyId) {
     context.emit(event, body.build());
 }
 
-fn member_add(context: &mut Context<'_, '_>, body: &mut Body<'_>) -> Outcome {
+fn member_add(context: &mut Context<'_, '_>, body: &mut Body<'_>, authority: Authority) -> Outcome {
     let party = fields::party(body, "party")?;
     let name = body.text("name", 128)?;
-    require_steward(context)?;
+    authority.require_steward(context)?;
     let document = identity::document(context.view(identity::NAME), &party)?
         .filter(|document| document.active)
         .ok_or(&refusals::NO_SUCH_PARTY)?;
@@ -128,26 +173,36 @@ fn member_describe(context: &mut Context<'_, '_>, body: &mut Body<'_>) -> Outcom
     Ok(())
 }
 
-fn member_suspend(context: &mut Context<'_, '_>, body: &mut Body<'_>) -> Outcome {
+fn member_suspend(
+    context: &mut Context<'_, '_>,
+    body: &mut Body<'_>,
+    authority: Authority,
+) -> Outcome {
     let party = fields::party(body, "party")?;
     body.opt_text("reason", 256)?;
-    require_steward(context)?;
+    authority.require_steward(context)?;
     // So the signer stays an active steward, and there is always one.
-    ensure(party != context.signer(), &refusals::SELF_SUSPENSION)?;
+    let own = authority == Authority::Signer && party == context.signer();
+    ensure(!own, &refusals::SELF_SUSPENSION)?;
     let mut member = load(context, &party)?;
     ensure(member.active, &refusals::SUSPENDED)?;
-    member.active = false;
-    save(context, &party, &member)?;
     if member.has_role(STEWARD) {
+        ensure(stewards(context)? > 1, &refusals::LAST_STEWARD)?;
         count_steward(context, false)?;
     }
+    member.active = false;
+    save(context, &party, &member)?;
     emit_about(context, "member.suspended", &party);
-    Ok(())
+    changes::member_suspended(context, &party)
 }
 
-fn member_restore(context: &mut Context<'_, '_>, body: &mut Body<'_>) -> Outcome {
+fn member_restore(
+    context: &mut Context<'_, '_>,
+    body: &mut Body<'_>,
+    authority: Authority,
+) -> Outcome {
     let party = fields::party(body, "party")?;
-    require_steward(context)?;
+    authority.require_steward(context)?;
     let mut member = load(context, &party)?;
     ensure(!member.active, &refusals::NOT_SUSPENDED)?;
     member.active = true;
@@ -177,10 +232,10 @@ fn emit_role(context: &mut Context<'_, '_>, event: &str, party: &PartyId, role: 
     context.emit(event, body.build());
 }
 
-fn role_grant(context: &mut Context<'_, '_>, body: &mut Body<'_>) -> Outcome {
+fn role_grant(context: &mut Context<'_, '_>, body: &mut Body<'_>, authority: Authority) -> Outcome {
     let party = fields::party(body, "party")?;
     let role = role(body)?;
-    require_steward(context)?;
+    authority.require_steward(context)?;
     let mut member = load(context, &party)?;
     ensure(member.active, &refusals::SUSPENDED)?;
     ensure(!member.has_role(role), &refusals::ROLE_HELD)?;
@@ -195,10 +250,14 @@ fn role_grant(context: &mut Context<'_, '_>, body: &mut Body<'_>) -> Outcome {
     Ok(())
 }
 
-fn role_revoke(context: &mut Context<'_, '_>, body: &mut Body<'_>) -> Outcome {
+fn role_revoke(
+    context: &mut Context<'_, '_>,
+    body: &mut Body<'_>,
+    authority: Authority,
+) -> Outcome {
     let party = fields::party(body, "party")?;
     let role = role(body)?;
-    require_steward(context)?;
+    authority.require_steward(context)?;
     let mut member = load(context, &party)?;
     ensure(member.has_role(role), &refusals::ROLE_NOT_HELD)?;
     if role == STEWARD && member.active {
@@ -242,11 +301,15 @@ fn save_schedule(context: &mut Context<'_, '_>, register: &str, schedule: &[(u64
     context.put(&key, out.into_vec());
 }
 
-fn register_activate(context: &mut Context<'_, '_>, body: &mut Body<'_>) -> Outcome {
+fn register_activate(
+    context: &mut Context<'_, '_>,
+    body: &mut Body<'_>,
+    authority: Authority,
+) -> Outcome {
     let register = body.text("register", 32)?;
     let (version, height) = (body.uint("version")?, body.uint("height")?);
     ensure(RegisterName::new(register).is_ok(), &refusals::BAD_REGISTER)?;
-    require_steward(context)?;
+    authority.require_steward(context)?;
     let mut schedule = schedule(context, register)?;
     let (last_version, last_height) = schedule.last().copied().unwrap_or((0, 0));
     ensure(version > last_version, &refusals::OLD_VERSION)?;
@@ -269,10 +332,14 @@ fn register_activate(context: &mut Context<'_, '_>, body: &mut Body<'_>) -> Outc
     Ok(())
 }
 
-fn register_withdraw(context: &mut Context<'_, '_>, body: &mut Body<'_>) -> Outcome {
+fn register_withdraw(
+    context: &mut Context<'_, '_>,
+    body: &mut Body<'_>,
+    authority: Authority,
+) -> Outcome {
     let register = body.text("register", 32)?;
     let version = body.uint("version")?;
-    require_steward(context)?;
+    authority.require_steward(context)?;
     let mut schedule = schedule(context, register)?;
     let pending = schedule
         .last()

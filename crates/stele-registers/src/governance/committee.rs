@@ -41,16 +41,8 @@ pub struct Committee {
 impl Committee {
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut out = Encoder::new();
-        out.array(3)
-            .uint(self.since.get())
-            .bytes(&self.sharing)
-            .array(self.validators.len());
-        for validator in &self.validators {
-            out.array(3)
-                .bytes(validator.party.as_bytes())
-                .bytes(&validator.node_key)
-                .text(&validator.address);
-        }
+        out.array(3).uint(self.since.get()).bytes(&self.sharing);
+        encode_validators(&mut out, &self.validators);
         out.into_vec()
     }
 
@@ -59,15 +51,7 @@ impl Committee {
         decoder.array_of(3, "a committee of three parts")?;
         let since = Height::new(decoder.uint()?);
         let sharing = decoder.bytes(SHARING_BYTES_MAX)?.to_vec();
-        let mut validators = Vec::new();
-        for _ in 0..decoder.array(VALIDATORS_MAX)? {
-            decoder.array_of(3, "a validator of three parts")?;
-            validators.push(Validator {
-                party: PartyId::from_bytes(decoder.bytes32()?),
-                node_key: decoder.bytes32()?,
-                address: decoder.text(255)?.to_owned(),
-            });
-        }
+        let validators = decode_validators(&mut decoder)?;
         decoder.finish()?;
         Ok(Self {
             number,
@@ -76,6 +60,29 @@ impl Committee {
             validators,
         })
     }
+}
+
+pub(super) fn encode_validators(out: &mut Encoder, validators: &[Validator]) {
+    out.array(validators.len());
+    for validator in validators {
+        out.array(3)
+            .bytes(validator.party.as_bytes())
+            .bytes(&validator.node_key)
+            .text(&validator.address);
+    }
+}
+
+pub(super) fn decode_validators(decoder: &mut Decoder<'_>) -> Result<Vec<Validator>, DecodeError> {
+    let mut validators = Vec::new();
+    for _ in 0..decoder.array(VALIDATORS_MAX)? {
+        decoder.array_of(3, "a validator of three parts")?;
+        validators.push(Validator {
+            party: PartyId::from_bytes(decoder.bytes32()?),
+            node_key: decoder.bytes32()?,
+            address: decoder.text(255)?.to_owned(),
+        });
+    }
+    Ok(validators)
 }
 
 fn committee_key(number: u64) -> Vec<u8> {
@@ -97,10 +104,7 @@ fn read_uint(view: View<'_>, key: &[u8]) -> Result<Option<u64>, Fault> {
 /// # Errors
 /// [`Fault`] when storage fails.
 pub fn committee(reader: &dyn StateReader) -> Result<Option<Committee>, Fault> {
-    match read_uint(View::new(reader, NAME), COMMITTEE_KEY)? {
-        Some(number) => committee_numbered(reader, number),
-        None => Ok(None),
-    }
+    committee_in(View::new(reader, NAME))
 }
 
 /// The committee with this number, if there was one. Every committee is kept: old votes are judged by it.
@@ -111,7 +115,31 @@ pub fn committee_numbered(
     reader: &dyn StateReader,
     number: u64,
 ) -> Result<Option<Committee>, Fault> {
-    let (view, key) = (View::new(reader, NAME), committee_key(number));
+    committee_numbered_in(View::new(reader, NAME), number)
+}
+
+/// The number of the committee in force; `None` in a network of one validator.
+///
+/// # Errors
+/// [`Fault`] when storage fails.
+pub fn committee_number(reader: &dyn StateReader) -> Result<Option<u64>, Fault> {
+    read_uint(View::new(reader, NAME), COMMITTEE_KEY)
+}
+
+/// As [`committee`], through a view of `governance`.
+pub(super) fn committee_in(view: View<'_>) -> Result<Option<Committee>, Fault> {
+    match read_uint(view, COMMITTEE_KEY)? {
+        Some(number) => committee_numbered_in(view, number),
+        None => Ok(None),
+    }
+}
+
+/// As [`committee_numbered`], through a view of `governance`.
+pub(super) fn committee_numbered_in(
+    view: View<'_>,
+    number: u64,
+) -> Result<Option<Committee>, Fault> {
+    let key = committee_key(number);
     let Some(bytes) = view.get(&key)? else {
         return Ok(None);
     };

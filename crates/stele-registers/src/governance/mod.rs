@@ -1,12 +1,16 @@
 //! `governance`: members of the network, their roles, and which version of which register judges from which height.
 //!
-//! A *steward* is a member with the role `steward`; the founding members begin as stewards. A steward acts alone: there
-//! are no votes in version 1. Roles other than `steward` mean what other registers and policies make of them.
+//! A *steward* is a member with the role `steward`; the founding members begin as stewards. In a network of one validator a steward
+//! acts alone. Where a committee of validators decides, stewards decide together, by [`proposals`]; how the committee changes is
+//! [`changes`], and what accuses a validator is [`evidence`]. Roles other than `steward` mean what other registers and policies make of them.
 //! Members and their roles are versioned documents ([`crate::history`]), so who was steward at a past height is provable.
 
 mod apply;
+pub mod changes;
 mod committee;
+pub mod evidence;
 mod member;
+pub mod proposals;
 pub mod refusals;
 mod spec;
 
@@ -15,8 +19,13 @@ use stele_core::genesis::Genesis;
 use stele_core::id::{Height, PartyId};
 use stele_core::machine::{Fault, StateReader};
 
-pub use committee::{Committee, Validator, committee, committee_numbered, epoch_blocks};
+pub use changes::{Change, ChangeStatus, change, dealing};
+use committee::committee_numbered_in;
+pub use committee::{
+    Committee, Validator, committee, committee_number, committee_numbered, epoch_blocks,
+};
 pub use member::Member;
+pub use proposals::{Proposal, ProposalStatus, proposal, proposal_count};
 
 use crate::context::{Context, Namespace, View};
 use crate::history;

@@ -271,5 +271,7 @@ fn members_and_roles() {
         (256, "governance.register.too-many-versions".to_owned())
     );
 
+    // The rules of networks with a committee refuse in worlds that have one.
+    world.seen.extend(crate::committee::rules_that_refused());
     world.assert_every_rule_refused("governance");
 }

@@ -2,6 +2,7 @@
 
 mod accreditations;
 mod agreement;
+mod committee;
 mod custody_model;
 mod governance;
 mod identity;

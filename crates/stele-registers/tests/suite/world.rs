@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use serde_json::{Value as Json, json};
 use stele_core::block::Event;
 use stele_core::entry::{Entry, EntryBuilder};
-use stele_core::genesis::{Genesis, Member};
+use stele_core::genesis::{Committee, Genesis, Member, Validator};
 use stele_core::id::{Hash, Height, KeyId, NetworkId, PartyId, RegisterName, TimeMs};
 use stele_core::machine::{
     BlockContext, Fault, Halt, Judgement, Overlay, Refusal, StateMachine, StateReader,
@@ -64,6 +64,17 @@ pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// The key of the node of the founder number `n`.
+pub fn node(n: u8) -> SigningKey {
+    key(100 + n)
+}
+
+/// The 32 bytes of [`node`]'s public key.
+pub fn node_key(n: u8) -> [u8; 32] {
+    let cose = node(n).public().to_cose_key();
+    *cose.last_chunk().unwrap()
+}
+
 pub fn item(n: u8) -> Hash {
     stele_registers::trace::item_hash(&format!("urn:epc:id:sgtin:0000000.000000.{n}"))
 }
@@ -98,8 +109,42 @@ impl World {
         Self::with(Registry::standard(), &registers)
     }
 
+    /// A network of `count` validators, whose founders hold the keys from 1 on and run a validator each.
+    pub fn with_committee(count: u8) -> Self {
+        Self::with_members(count, count)
+    }
+
+    /// As [`World::with_committee`], with more founders than validators.
+    pub fn with_members(members: u8, count: u8) -> Self {
+        let registers = [
+            ("governance", 1),
+            ("identity", 1),
+            ("statement", 1),
+            ("trace", 1),
+        ];
+        let founders: Vec<_> = (1..=members).map(key).collect();
+        let mut genesis = genesis_of(&registers, &founders);
+        let mut validators: Vec<_> = (1..=count)
+            .map(|n| Validator {
+                member: usize::from(n) - 1,
+                node_key: node_key(n),
+                address: format!("validator-{n}.example:7100"),
+            })
+            .collect();
+        validators.sort_by_key(|validator| validator.node_key);
+        genesis.committee = Some(Committee {
+            epoch_blocks: 10,
+            sharing: vec![1],
+            validators,
+        });
+        Self::of(Registry::standard(), genesis)
+    }
+
     pub fn with(registry: Registry, registers: &[(&str, u64)]) -> Self {
-        let genesis = genesis_of(registers, &[key(1), key(2)]);
+        Self::of(registry, genesis_of(registers, &[key(1), key(2)]))
+    }
+
+    fn of(registry: Registry, genesis: Genesis) -> Self {
         let mut state = Memory::default();
         let base = Memory::default();
         let mut overlay = Overlay::new(&base);
