@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 
+use stele_core::block::Certificate;
 use stele_core::cbor::BodyBuilder;
 use stele_core::entry::{Entry, EntryBuilder};
 use stele_core::genesis::{Genesis, Member};
@@ -45,6 +46,7 @@ pub struct Place {
 pub struct World {
     pub registry: Arc<Registry>,
     pub genesis: Genesis,
+    pub block_zero: Certificate,
     pub places: Vec<Place>,
     nonce: AtomicU64,
 }
@@ -128,8 +130,17 @@ impl World {
             places: places.collect(),
             registry,
             genesis,
+            block_zero: block,
             nonce: AtomicU64::new(0),
         }
+    }
+
+    /// Fills a folder with the ledger that a node joins with.
+    pub fn folder_for_another(&self, dir: tempfile::TempDir) -> tempfile::TempDir {
+        let ledger =
+            Ledger::create_certified(dir.path(), &self.genesis, &*self.registry, &self.block_zero);
+        ledger.expect("created");
+        dir
     }
 
     pub fn options() -> LedgerOptions {
