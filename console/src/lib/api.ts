@@ -205,6 +205,37 @@ export interface Validator {
   lag?: number;
 }
 
+/** A member by id and name. */
+export interface Member {
+  did: string;
+  name: string;
+}
+
+/** The newest change of the committee. */
+export interface CommitteeChange {
+  round: number;
+  status: "pending" | "done" | "failed";
+  from: number;
+  dealt: number;
+  confirmed: number;
+  deal_until_ms: number;
+  validators: { member: Member; node_key: string; address: string; present: boolean }[];
+}
+
+/** What the stewards decide on. */
+export interface Proposal {
+  number: number;
+  title: string;
+  status: "open" | "over" | "accepted" | "rejected" | "withdrawn";
+  by: Member;
+  until_ms: number;
+  actions: { command: string; body: Json }[];
+  approvals: Member[];
+  rejections: Member[];
+  needed: number;
+  decided_height?: number;
+}
+
 /** How the network of validators does. */
 export interface Committee {
   role: string;
@@ -218,6 +249,7 @@ export interface Committee {
   finality_p50_ms?: number;
   finality_p99_ms?: number;
   pool: number;
+  change?: CommitteeChange;
   alarms: { code: string; message: string; hint: string }[];
 }
 
@@ -307,6 +339,7 @@ const part = encodeURIComponent;
 export const api = {
   network: (signal?: AbortSignal) => json<NetworkInfo>("v1/network", { signal }),
   committee: (signal?: AbortSignal) => json<Committee>("v1/network/status", { signal }),
+  proposals: (signal?: AbortSignal) => json<{ items: Proposal[]; next?: number }>("v1/network/proposals?limit=20", { signal }),
   health: (signal?: AbortSignal) => json<Health>("health", { signal }),
   checkpoint: async (signal?: AbortSignal) => (await request("log/checkpoint", { signal })).text(),
   entries: (query: EntryQuery, signal?: AbortSignal) => json<Page<EntrySummary>>(withQuery("v1/entries", { ...query }), { signal }),

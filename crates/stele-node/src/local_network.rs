@@ -17,7 +17,7 @@ use crate::seat::Bundle;
 use crate::{Home, NodeError, OPERATOR_KEY};
 
 /// How many blocks of the engine make an epoch. A quiet network orders about two a second, and more when a committee waits for the next epoch.
-pub const EPOCH_BLOCKS: u64 = 1_000;
+pub const EPOCH_BLOCKS: u64 = 500;
 
 /// The registers of this program at their versions, for a genesis.
 pub fn registers_of(registry: &Registry) -> Vec<(RegisterName, u64)> {
@@ -42,6 +42,20 @@ pub fn found(
     name: &str,
     count: usize,
     registry: &Registry,
+) -> Result<(Vec<PathBuf>, bool), NodeError> {
+    found_with(dir, name, count, registry, EPOCH_BLOCKS)
+}
+
+/// As [`found`], with epochs of so many blocks of the engine.
+///
+/// # Errors
+/// [`NodeError`].
+pub fn found_with(
+    dir: &Path,
+    name: &str,
+    count: usize,
+    registry: &Registry,
+    epoch_blocks: u64,
 ) -> Result<(Vec<PathBuf>, bool), NodeError> {
     let homes: Vec<_> = (1..=count)
         .map(|number| dir.join(format!("validator-{number}")))
@@ -73,7 +87,7 @@ pub fn found(
     let plan = FoundingPlan {
         name: name.to_owned(),
         time: system_time(),
-        epoch_blocks: EPOCH_BLOCKS,
+        epoch_blocks,
         registers: registers_of(registry),
         founders,
     };

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value as Json;
-use stele_node::local_network;
+use stele_node::local_network::{self, EPOCH_BLOCKS};
 use stele_registers::Registry;
 use support::Place;
 
@@ -108,12 +108,13 @@ fn describe(place: &Place, node: &Node, home: &Path, name: &str) -> support::Ran
     ])
 }
 
-fn found(place: &Place) -> Vec<PathBuf> {
-    let (homes, founded) = local_network::found(
+fn found(place: &Place, epoch_blocks: u64) -> Vec<PathBuf> {
+    let (homes, founded) = local_network::found_with(
         &place.path().join("net"),
         "Fictional four",
         4,
         &Registry::standard(),
+        epoch_blocks,
     )
     .expect("founded");
     assert!(founded);
@@ -123,7 +124,7 @@ fn found(place: &Place) -> Vec<PathBuf> {
 #[test]
 fn four_processes_bear_one_killed_stop_at_two_and_resume() {
     let place = Place::new();
-    let homes = found(&place);
+    let homes = found(&place, EPOCH_BLOCKS);
     let mut nodes: Vec<_> = homes.iter().map(|home| start(&place, home)).collect();
     wait(&place, &nodes[0], "all four are heard", |status| {
         alarms(status).is_empty()
@@ -220,7 +221,7 @@ fn four_processes_bear_one_killed_stop_at_two_and_resume() {
 #[test]
 fn a_follower_reads_along_and_serves() {
     let place = Place::new();
-    let homes = found(&place);
+    let homes = found(&place, EPOCH_BLOCKS);
     let data = place.path().join("follower");
     let joined = place.run(&[
         "network",
@@ -289,4 +290,156 @@ fn a_follower_reads_along_and_serves() {
         !place.path().join("x").exists(),
         "a refused request changes nothing"
     );
+}
+
+/// A path as an argument.
+fn text(path: &Path) -> &str {
+    path.to_str().expect("UTF-8")
+}
+
+/// Runs `stele network ...` as the member whose node lies in `home`; it must be done.
+fn as_member(place: &Place, arguments: &[&str], home: &Path, node: &Node) -> support::Ran {
+    let with = ["--data", text(home), "--url", &node.url];
+    let ran = place.run(&[&["network"], arguments, &with].concat());
+    assert_eq!(ran.code, 0, "{ran:?}");
+    ran
+}
+
+/// Makes a folder for another node.
+fn join(place: &Place, homes: &[PathBuf], name: &str) -> PathBuf {
+    let data = place.path().join(name);
+    let bundle = homes[0].join("network.bundle");
+    let joined = place.run(&["network", "join", text(&bundle), "--data", text(&data)]);
+    assert_eq!(joined.code, 0, "{joined:?}");
+    data
+}
+
+#[test]
+fn members_take_another_in_leave_and_change_their_keys() {
+    let place = Place::new();
+    // Short epochs: a committee begins with the next one.
+    let homes = found(&place, 60);
+    let nodes: Vec<_> = homes.iter().map(|home| start(&place, home)).collect();
+    wait(&place, &nodes[0], "all four are heard", |status| {
+        alarms(status).is_empty()
+    });
+
+    // Another organisation makes its node and registers itself; a steward proposes it, two more agree.
+    let harbour = join(&place, &homes, "harbour");
+    let registered = place.run(&[
+        "party",
+        "register",
+        "--key",
+        "operator",
+        "--name",
+        "Fictional harbour",
+        "--data",
+        text(&harbour),
+        "--url",
+        &nodes[0].url,
+    ]);
+    assert_eq!(registered.code, 0, "{registered:?}");
+    let card = harbour.join("card.json");
+    let propose = [
+        "propose",
+        "--title",
+        "Take the harbour in",
+        "--admit",
+        text(&card),
+    ];
+    as_member(&place, &propose, &homes[0], &nodes[0]);
+    as_member(&place, &["vote", "1", "no"], &homes[1], &nodes[1]);
+    as_member(&place, &["vote", "1", "yes"], &homes[1], &nodes[1]);
+    let list = place.run(&["network", "proposals", "--url", &nodes[1].url]);
+    assert!(
+        list.stdout.contains("2 for, 0 against, 3 needed"),
+        "{list:?}"
+    );
+    as_member(&place, &["vote", "1", "yes"], &homes[2], &nodes[2]);
+    let one = place.run(&["network", "proposals", "1", "--url", &nodes[2].url]);
+    assert!(
+        one.stdout.contains("accepted") && one.stdout.contains("validator.add"),
+        "{one:?}"
+    );
+    let fifth = start(&place, &harbour);
+    wait(&place, &fifth, "the harbour validates", |status| {
+        status["role"] == "validator" && status["committee"] == 2 && status["quorum"] == 4
+    });
+
+    // What only stewards decide together is refused to one alone, in words.
+    let alone = place.run(&[
+        "submit",
+        "governance",
+        "committee.refresh",
+        "{}",
+        "--data",
+        text(&homes[0]),
+        "--url",
+        &nodes[0].url,
+    ]);
+    assert_eq!(alone.code, 1, "{alone:?}");
+    assert!(
+        alone.stdout.contains("governance.needs-proposal"),
+        "{alone:?}"
+    );
+
+    // The second member moves its validator to another node, which holds the same member's key.
+    let moved = place.path().join("moved");
+    let passphrase = place.file("passphrase", b"a fictional passphrase\n");
+    let exported = place.run(&[
+        "keys",
+        "export",
+        "operator",
+        "--passphrase-file",
+        text(&passphrase),
+        "--data",
+        text(&homes[1]),
+    ]);
+    assert_eq!(exported.code, 0, "{exported:?}");
+    let key = place.file("operator.key", &exported.stdout);
+    let imported = place.run(&[
+        "keys",
+        "import",
+        text(&key),
+        "--passphrase-file",
+        text(&passphrase),
+        "--data",
+        text(&moved),
+    ]);
+    assert_eq!(imported.code, 0, "{imported:?}");
+    let moved = join(&place, &homes, "moved");
+    let card = moved.join("card.json");
+    as_member(&place, &["rotate", text(&card)], &homes[1], &nodes[1]);
+    let successor = start(&place, &moved);
+    wait(&place, &successor, "the successor validates", |status| {
+        status["role"] == "validator" && status["committee"] == 3
+    });
+    wait(&place, &nodes[1], "its predecessor follows", |status| {
+        status["role"] == "follower"
+    });
+
+    // The first leaves; the four that stay go on, and every receipt verifies under the founders' key.
+    as_member(&place, &["leave"], &homes[0], &nodes[0]);
+    wait(&place, &fifth, "the first has left", |status| {
+        status["committee"] == 4 && status["quorum"] == 3
+    });
+    let last = describe(&place, &fifth, &harbour, "Fictional harbour office");
+    assert_eq!(last.code, 0, "{last:?}");
+    let id = last.json()["entry_id"].as_str().expect("an id").to_owned();
+    let (receipt, descriptor) = (
+        place.path().join("last.receipt"),
+        homes[0].join("network.json"),
+    );
+    let proven = place.run(&[
+        "prove",
+        "entry",
+        &id,
+        "--url",
+        &successor.url,
+        "--network",
+        text(&descriptor),
+        "-o",
+        text(&receipt),
+    ]);
+    assert_eq!(proven.code, 0, "{proven:?}");
 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 use stele_network::{Alarm, Status};
 use utoipa::ToSchema;
 
+use super::proposals::{ChangeView, change_view};
 use crate::app::SharedApp;
 
 /// One validator of the committee.
@@ -80,6 +81,9 @@ pub struct CommitteeView {
     pub finality_p99_ms: Option<u64>,
     /// Entries that wait to be ordered.
     pub pool: u64,
+    /// The newest change of the committee; absent if there never was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub change: Option<ChangeView>,
     /// What the operator should look at.
     pub alarms: Vec<AlarmView>,
 }
@@ -124,6 +128,7 @@ fn of_one(app: &SharedApp) -> CommitteeView {
         finality_p50_ms: None,
         finality_p99_ms: None,
         pool: app.ledger.stats().waiting,
+        change: None,
         alarms: alarms.into_iter().collect(),
     }
 }
@@ -165,6 +170,7 @@ fn of_several(app: &SharedApp, status: Status) -> CommitteeView {
         finality_p50_ms: status.finality_p50_ms,
         finality_p99_ms: status.finality_p99_ms,
         pool: status.pool as u64,
+        change: change_view(app),
         alarms: status.alarms.into_iter().map(AlarmView::from).collect(),
     }
 }

@@ -8,6 +8,7 @@ pub mod epcis;
 pub mod keys;
 pub mod lists;
 pub mod network;
+pub mod proposals;
 pub mod registers;
 pub mod scenarios;
 pub mod scrapi;
@@ -71,6 +72,8 @@ fn open_router() -> OpenApiRouter<SharedApp> {
         .routes(routes!(registers::register))
         .routes(routes!(network::network))
         .routes(routes!(committee::status))
+        .routes(routes!(proposals::proposals))
+        .routes(routes!(proposals::proposal))
         .routes(routes!(network::blocks))
         .routes(routes!(network::block))
         .routes(routes!(network::health))

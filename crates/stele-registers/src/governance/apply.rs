@@ -2,12 +2,13 @@
 
 use stele_core::cbor::{Body, BodyBuilder, DecodeError, Decoder, Encoder};
 use stele_core::id::{PartyId, RegisterName};
+use stele_core::machine::Fault;
 
 use super::{
     ACTIVATIONS_MAX, Member, ROLE_BYTES_MAX, ROLES_MAX, STEWARD, STEWARDS_KEY, changes, evidence,
     member_key, proposals, refusals, register_key,
 };
-use crate::context::Context;
+use crate::context::{Context, View};
 use crate::identity::{self, PartyKind};
 use crate::register::Stop;
 use crate::spec::ensure;
@@ -100,11 +101,14 @@ pub(super) fn encode_uint(value: u64) -> Vec<u8> {
 }
 
 pub(super) fn stewards(context: &Context<'_, '_>) -> Result<u64, Stop> {
-    let view = context.own();
+    Ok(steward_count(context.own())?)
+}
+
+pub(super) fn steward_count(view: View<'_>) -> Result<u64, Fault> {
     let bytes = view.get(STEWARDS_KEY)?.unwrap_or_default();
-    Ok(Decoder::new(&bytes)
+    Decoder::new(&bytes)
         .uint()
-        .map_err(|error| view.unreadable(STEWARDS_KEY, error))?)
+        .map_err(|error| view.unreadable(STEWARDS_KEY, error))
 }
 
 fn count_steward(context: &mut Context<'_, '_>, more: bool) -> Outcome {

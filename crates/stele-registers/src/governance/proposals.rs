@@ -214,6 +214,14 @@ pub fn proposal(reader: &dyn StateReader, number: u64) -> Result<Option<Proposal
     read(View::new(reader, NAME), number)
 }
 
+/// How many approvals of active stewards a proposal needs now.
+///
+/// # Errors
+/// [`Fault`] when storage fails.
+pub fn approvals_needed(reader: &dyn StateReader) -> Result<u64, Fault> {
+    super::apply::steward_count(View::new(reader, NAME)).map(quorum)
+}
+
 fn count(view: View<'_>) -> Result<u64, Fault> {
     match view.get(COUNT_KEY)? {
         None => Ok(0),

@@ -64,7 +64,91 @@ pub enum NetworkWhat {
         /// Where the node listens for other nodes
         #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
         listen: std::net::SocketAddr,
+        /// Where other nodes reach it, if that is another address: host:port
+        #[arg(long, value_name = "HOST:PORT")]
+        address: Option<String>,
     },
+    /// Propose to the stewards: they decide together
+    ///
+    /// Each command comes with its body as JSON, as for `submit`; docs/registers/governance.md names those that are decided together.
+    Propose {
+        /// What it is for, in words
+        #[arg(long)]
+        title: String,
+        /// Take in the member and validator of this card, which `network join` has written
+        #[arg(long, value_name = "CARD")]
+        admit: Option<PathBuf>,
+        /// A command and its body, as often as needed
+        #[arg(value_name = "COMMAND JSON", num_args = 0..=32)]
+        commands: Vec<String>,
+        /// Who signs and where.
+        #[command(flatten)]
+        by: ByMember,
+    },
+    /// List proposals, newest first, or show one
+    Proposals {
+        /// Its number
+        number: Option<u64>,
+        /// Which node.
+        #[command(flatten)]
+        node: NodeArgs,
+    },
+    /// Vote on a proposal; a later vote replaces an earlier one
+    Vote {
+        /// Its number
+        number: u64,
+        /// For it or against it
+        #[arg(value_enum)]
+        vote: VoteWord,
+        /// Who signs and where.
+        #[command(flatten)]
+        by: ByMember,
+    },
+    /// Take this member's validator out of the next committee
+    Leave {
+        /// Which one [default: the validator of the node that is asked]
+        #[arg(long, value_name = "NODE-KEY")]
+        node_key: Option<String>,
+        /// Who signs and where.
+        #[command(flatten)]
+        by: ByMember,
+    },
+    /// Let another node take the place of this member's validator: a new node key, a new address
+    ///
+    /// Makes the new node with `network join` first and starts it; it takes over with the next committee, and the old one goes on as a follower.
+    Rotate {
+        /// The new node's card, which `network join` has written
+        card: PathBuf,
+        /// Which validator it replaces [default: that of the node that is asked]
+        #[arg(long, value_name = "NODE-KEY")]
+        node_key: Option<String>,
+        /// Who signs and where.
+        #[command(flatten)]
+        by: ByMember,
+    },
+}
+
+/// A vote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum VoteWord {
+    /// For it.
+    Yes,
+    /// Against it.
+    No,
+}
+
+/// Which member signs, and which node takes the entry.
+#[derive(Debug, Args)]
+pub struct ByMember {
+    /// The member's key
+    #[arg(long, value_name = "NAME", default_value = "operator")]
+    pub key: String,
+    /// Which node.
+    #[command(flatten)]
+    pub node: NodeArgs,
+    /// Which keystore.
+    #[command(flatten)]
+    pub home: HomeArgs,
 }
 
 /// `read`.

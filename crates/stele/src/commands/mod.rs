@@ -4,6 +4,7 @@ mod bench;
 mod data;
 mod doctor;
 mod keys;
+mod membership;
 mod meta;
 mod network;
 mod party;

@@ -4,12 +4,14 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 
 use serde_json::{Value as Json, json};
+use stele_core::id::PartyId;
 use stele_core::suite::Suite;
 use stele_network::keys::NodeKey;
 use stele_node::auth::{Keystore, Unlock};
 use stele_node::{Bundle, Home, OPERATOR_KEY};
 use stele_registers::Registry;
 
+use super::membership::{self, CARD, Card};
 use super::read_input;
 use crate::cli::{NetworkArgs, NetworkWhat};
 use crate::failure::{Exit, Failure, Outcome};
@@ -30,7 +32,9 @@ pub fn run(args: &NetworkArgs, printer: &Printer) -> Outcome {
             bundle,
             data,
             listen,
-        } => join(bundle, data, *listen, printer),
+            address,
+        } => join(bundle, data, *listen, address.as_deref(), printer),
+        what => membership::run(what, printer),
     }
 }
 
@@ -82,6 +86,9 @@ fn table(status: &Json, printer: &Printer) -> String {
         ));
     }
     lines.push(String::new());
+    if let Some(change) = membership::change_line(&status["change"]) {
+        lines.insert(1, change);
+    }
     for validator in status["validators"].as_array().into_iter().flatten() {
         let text = |field: &str| clean(validator[field].as_str().unwrap_or_default());
         let key: String = text("node_key").chars().take(8).collect();
@@ -106,7 +113,13 @@ fn table(status: &Json, printer: &Printer) -> String {
     lines.join("\n")
 }
 
-fn join(bundle: &Path, data: &Path, listen: SocketAddr, printer: &Printer) -> Outcome {
+fn join(
+    bundle: &Path,
+    data: &Path,
+    listen: SocketAddr,
+    address: Option<&str>,
+    printer: &Printer,
+) -> Outcome {
     let bytes = read_input(bundle, BUNDLE_BYTES_MAX)?;
     let bundle = Bundle::decode(&bytes).map_err(|reason| {
         Failure::unusable(format!(
@@ -122,7 +135,7 @@ fn join(bundle: &Path, data: &Path, listen: SocketAddr, printer: &Printer) -> Ou
                 .hint("give another folder with --data"),
         );
     }
-    // The node signs what is captured through it with a key of its own, which is no member's.
+    // The node signs what is captured through it with a key of its own; it becomes a member's when the stewards take it in.
     let keystore = Keystore::open(home.keys(), Unlock::Secret(home.secret()?))?;
     if !keystore.contains(OPERATOR_KEY) {
         keystore.generate(OPERATOR_KEY, Suite::Ed25519)?;
@@ -134,14 +147,25 @@ fn join(bundle: &Path, data: &Path, listen: SocketAddr, printer: &Printer) -> Ou
     };
     let key = NodeKey::generate();
     home.take_seat(&bundle, &Registry::standard(), &key, None, listen, &[])?;
-    let key = hex::encode(key.public());
+    let card = Card {
+        party: PartyId::of_first_key(&keystore.unlock(OPERATOR_KEY)?.public().kid()).did(),
+        node_key: hex::encode(key.public()),
+        address: address.map_or_else(|| listen.to_string(), str::to_owned),
+    };
+    let path = data.join(CARD);
+    card.save(&path)?;
     if printer.is_json() {
-        printer.data(json!({"node_key": key, "data": data, "listen": listen.to_string()}))?;
+        printer.data(json!({
+            "party": card.party, "node_key": card.node_key, "address": card.address,
+            "card": path, "data": data, "listen": listen.to_string(),
+        }))?;
     } else {
         printer.data(format_args!(
-            "A place to follow \"{}\" is ready in {}.\n\n  node key  {key}\n\n\
-             Let a validator list this key among the `followers` in its validator/seat.json and start again; then\n  stele up --data {}",
-            clean(&bundle.genesis.name), data.display(), data.display(),
+            "A place to follow \"{}\" is ready in {}.\n\n  node key  {}\n  party     {}\n\n\
+             To follow: let a validator list the node key among the `followers` in its validator/seat.json and start again.\n\
+             To validate: register the party, and let a steward run\n  stele network propose --title \"...\" --admit {}\n\
+             Then start the node:\n  stele up --data {}",
+            clean(&bundle.genesis.name), data.display(), card.node_key, card.party, path.display(), data.display(),
         ))?;
     }
     Ok(Exit::Done)

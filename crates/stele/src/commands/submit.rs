@@ -114,7 +114,7 @@ fn unknown(registry: &Registry, args: &SubmitArgs) -> Failure {
     .hint(format!("its commands are {}", commands.join(", ")))
 }
 
-fn report(done: &Final, printer: &Printer) -> Outcome {
+pub(super) fn report(done: &Final, printer: &Printer) -> Outcome {
     let outcome = &done.outcome;
     if printer.is_json() {
         printer.json(&json!({
