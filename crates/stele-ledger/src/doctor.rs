@@ -47,13 +47,13 @@ pub fn check(dir: &Path, progress: Progress<'_>) -> Result<Report, LedgerError> 
     let verified = reader.verify_all(|done, all| progress("reading the log", done, all))?;
     check_chain(&reader, &genesis.network_key, progress)?;
     if verified.blocks > 0 {
-        check_network(dir, &genesis, &certificate_at(&reader, Height::new(0))?)?;
+        check_network(dir, &genesis, &first_certificate(&reader)?)?;
     }
     let tree = TreeStore::open(&dir.join("tree"), &reader)?;
     tree.reader().verify_all(&reader, |done, all| {
         progress("comparing the log's tree", done, all);
     })?;
-    let height_max = Some(verified.blocks.saturating_sub(1));
+    let height_max = Some(reader.blocks_count().saturating_sub(1));
     let (state, report) = State::open(
         &dir.join("state"),
         StateOptions {
@@ -106,6 +106,12 @@ fn check_values(dir: &Path, state: &State, progress: Progress<'_>) -> Result<(),
     }
 }
 
+/// The oldest certificate held.
+fn first_certificate(log: &LogReader) -> Result<Certificate, LedgerError> {
+    let height = log.base().map_or(Height::new(0), |base| base.height);
+    certificate_at(log, height)
+}
+
 fn check_chain(
     log: &LogReader,
     key: &stele_core::suite::PublicKey,
@@ -114,7 +120,22 @@ fn check_chain(
     let all = log.blocks_count();
     let mut frontier = merkle::Frontier::new();
     let mut previous: Option<Certificate> = None;
-    for block in log.blocks(Height::new(0)) {
+    if let Some(base) = log.base() {
+        let certificate = certificate_at(log, base.height)?;
+        frontier = base.edge.frontier();
+        let right = certificate.verify(key).is_ok()
+            && certificate.header.height == base.height
+            && certificate.header.tree_size == base.first_index()
+            && *certificate.log_root.as_bytes() == frontier.root();
+        if !right {
+            return Err(LedgerError::Damaged {
+                what: "the log's base".to_owned(),
+                reason: "it is not what the network certified".to_owned(),
+            });
+        }
+        previous = Some(certificate);
+    }
+    for block in log.blocks(log.first_height()) {
         let block = block?;
         let height = block.height();
         let certificate = certificate_at(log, height)?;
@@ -155,7 +176,8 @@ fn check_chain(
     Ok(())
 }
 
-/// Makes tree and state anew from the log. The ledger must not be open. Returns how many blocks were executed.
+/// Makes tree and state anew from the log. The ledger must not be open. Returns how many blocks were executed. Where the log began
+/// with a snapshot, the state on disk is kept, checked and brought up.
 ///
 /// # Errors
 /// [`LedgerError::Diverged`] when execution gives another result than the log records.
@@ -168,20 +190,49 @@ pub fn rebuild(
     let log = EntryLog::open(&dir.join("log"), LogOptions::default())?;
     let reader = log.reader();
     if reader.blocks_count() > 0 {
-        check_network(dir, &genesis, &certificate_at(&reader, Height::new(0))?)?;
+        check_network(dir, &genesis, &first_certificate(&reader)?)?;
     }
     let mut tree = TreeStore::rebuild(&dir.join("tree"), &reader, |done, all| {
         progress("computing the log's tree", done, all)
     })?;
     tree.flush()?;
     let state_dir = dir.join("state");
-    State::destroy(&state_dir)?;
-    let state = State::create(&state_dir, StateOptions::default())?;
     let Some(last) = reader.blocks_count().checked_sub(1) else {
+        State::destroy(&state_dir)?;
         return Ok(0);
     };
+    let (state, from) = match reader.base() {
+        None => {
+            State::destroy(&state_dir)?;
+            (State::create(&state_dir, StateOptions::default())?, 0)
+        }
+        // The log does not reach back to block 0, so the state at hand has to be right as far as it goes.
+        Some(base) => open_certified(&state_dir, &reader, last)?
+            .ok_or(LedgerError::StateLost { base: base.height })?,
+    };
     let step = |done, all| progress("executing blocks", done, all);
-    let executed = execute_again(&state, &reader, &genesis, machine, 0, last, step)?;
+    let executed = execute_again(&state, &reader, &genesis, machine, from, last, step)?;
     state.checkpoint()?;
     Ok(executed)
+}
+
+/// The state on disk and the block that it lacks first, if it has the root that its block certifies.
+fn open_certified(
+    dir: &Path,
+    log: &LogReader,
+    last: u64,
+) -> Result<Option<(State, u64)>, LedgerError> {
+    let options = StateOptions {
+        height_max: Some(last),
+        ..StateOptions::default()
+    };
+    let Ok((state, report)) = State::open(dir, options) else {
+        return Ok(None);
+    };
+    let Some(height) = report.height else {
+        return Ok(None);
+    };
+    let certificate = certificate_at(log, Height::new(height))?;
+    let right = *certificate.header.state_root.as_bytes() == state.root();
+    Ok(right.then_some((state, height + 1)))
 }

@@ -40,13 +40,13 @@ use stele_core::id::{BlockHash, EntryId, Height, LogIndex, TimeMs};
 use stele_core::machine::Refusal;
 
 pub use open::{Ledger, Recovered};
-pub(crate) use open::{certificate_at, check_network};
+pub(crate) use open::{certificate_at, check_network, write_genesis};
 pub use order::{
     CertifiedBlock, Certifier, CertifyError, Delivered, Done, FollowError, OrderedBlock,
     Uncertified,
 };
 pub use read::ProofError;
-pub(crate) use recover::execute_again;
+pub(crate) use recover::{decode_item, execute_again};
 pub use stats::{LedgerStats, StatsSnapshot};
 pub use submit::Progress;
 
@@ -199,6 +199,17 @@ pub enum LedgerError {
     /// There is a ledger in this folder already.
     #[error("{} holds a ledger already", .0.display())]
     Exists(PathBuf),
+    /// A snapshot is being restored into this folder.
+    #[error("a snapshot is being restored into {}", .0.display())]
+    Restoring(PathBuf),
+    /// The state is lost, and the log does not reach back far enough to make it anew.
+    #[error(
+        "the state cannot be made anew: this ledger began with a snapshot and holds no block up to {base}"
+    )]
+    StateLost {
+        /// The block after which the log begins.
+        base: Height,
+    },
     /// There is no ledger in this folder.
     #[error("{} holds no ledger", .0.display())]
     Missing(PathBuf),
@@ -237,6 +248,12 @@ impl LedgerError {
             ),
             Self::Diverged { .. } => Some(
                 "run `stele doctor --rebuild`; if it says the same, this program is not the one that wrote the log",
+            ),
+            Self::Restoring(_) => Some(
+                "restore the snapshot again with `stele snapshot restore`: it takes up or replaces what is there",
+            ),
+            Self::StateLost { .. } => Some(
+                "restore a snapshot of another node into an empty folder with `stele snapshot restore`",
             ),
             Self::Missing(_) => {
                 Some("start a network here with `stele up`, or give another folder with --data")

@@ -27,6 +27,7 @@ use super::submit::{Pending, verify_loop};
 use super::{Head, LedgerError, LedgerOptions, Threads, recover};
 use crate::disk::free_bytes;
 use crate::log::{EntryLog, LogOptions, LogReader, TreeReader, TreeStore};
+use crate::snapshot;
 use crate::state::State;
 
 /// How many executed blocks may wait to be made durable.
@@ -181,6 +182,9 @@ impl Ledger {
         if Self::exists(dir) {
             return Err(LedgerError::Exists(dir.to_owned()));
         }
+        if snapshot::is_begun(dir) {
+            return Err(LedgerError::Restoring(dir.to_owned()));
+        }
         let expected = Self::block_zero(genesis, machine)?;
         if (&certificate.header, certificate.log_root) != (&expected.header, expected.log_root)
             || certificate.verify(&genesis.network_key).is_err()
@@ -201,7 +205,7 @@ impl Ledger {
             )?;
             log.sync()?;
         }
-        write_durably(&dir.join("genesis.cbor"), &genesis.encode())
+        write_genesis(dir, genesis)
     }
 
     /// Opens a ledger: cuts what was never final, brings tree and state up to the log, starts the threads.
@@ -254,6 +258,7 @@ impl Ledger {
         role: Role,
         options: LedgerOptions,
     ) -> Result<Self, LedgerError> {
+        snapshot::clear_leftovers(dir)?;
         let log = EntryLog::open(&dir.join("log"), options.log.clone())?;
         let reader = log.reader();
         let head = last_certificate(&reader)?;
@@ -380,7 +385,9 @@ impl Ledger {
     pub fn read_genesis(dir: &Path) -> Result<Genesis, LedgerError> {
         let path = dir.join("genesis.cbor");
         if !path.exists() {
-            return Err(if dir.join("tree").exists() {
+            return Err(if snapshot::is_begun(dir) {
+                LedgerError::Restoring(dir.to_owned())
+            } else if dir.join("tree").exists() {
                 genesis_is_gone(dir)
             } else {
                 LedgerError::Missing(dir.to_owned())
@@ -557,6 +564,11 @@ impl Shared {
             Judgement::Refused { .. } => {}
         }
     }
+}
+
+/// The last step of making a ledger: from here on there is one in the folder.
+pub(crate) fn write_genesis(dir: &Path, genesis: &Genesis) -> Result<(), LedgerError> {
+    write_durably(&dir.join("genesis.cbor"), &genesis.encode())
 }
 
 /// The tree's folder is made when a ledger is opened first, so this is not what an interrupted [`Ledger::create`] leaves.

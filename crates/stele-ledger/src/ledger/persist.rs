@@ -15,6 +15,7 @@ use super::stats::LedgerStats;
 use super::submit::{Progress, refuse};
 use super::{Head, Threads};
 use crate::log::{EntryLog, LogError, TreeStore};
+use crate::state::{PreparedCheckpoint, StateError};
 
 /// How long a block that met a full disk waits before it is tried again.
 pub(super) const SPACE_PAUSE: Duration = Duration::from_millis(250);
@@ -83,8 +84,8 @@ impl Persister {
     }
 
     /// Takes a checkpoint and closes the files.
-    pub(super) fn close(mut self, shared: &Shared) {
-        self.checkpoints.finish();
+    pub(super) fn close(mut self, shared: &Arc<Shared>) {
+        self.checkpoints.finish(shared);
         // Both are conveniences of the next opening: what fails here is done then. A checkpoint ahead of the log would be
         // worth less than none.
         let _ = self.tree.flush();
@@ -100,73 +101,123 @@ fn give_up(shared: &Shared, block: ExecutedBlock, refusal: &Refusal) {
     }
 }
 
-/// Checkpoints of the state, taken on a thread of their own, one at a time.
+/// Checkpoints of the state, taken on threads of their own, one at a time: written, and made the one that counts once the log has
+/// the block that it stands at. The state runs ahead of the log, and a checkpoint ahead of it would be worth nothing after a kill.
 struct Checkpoints {
-    running: Option<JoinHandle<bool>>,
+    work: Option<Work>,
     /// The height at which the last one was begun.
     last: Height,
     /// After one that failed for want of space, the next waits until then: each writes the whole index of the state.
     not_before: Option<Instant>,
 }
 
+enum Work {
+    Writing(JoinHandle<Option<PreparedCheckpoint>>),
+    Written(PreparedCheckpoint),
+    Committing(JoinHandle<bool>),
+}
+
 impl Checkpoints {
     fn new(shared: &Shared) -> Self {
         Self {
-            running: None,
+            work: None,
             last: shared.head.read().height(),
             not_before: None,
         }
     }
 
     fn take_if_due(&mut self, shared: &Arc<Shared>, height: Height) {
+        // A caller's threads take the same steps each time.
+        let wait = shared.options.threads == Threads::Caller;
+        self.advance(shared, height, wait);
         let blocks = height.get() - self.last.get();
-        if !shared.state.checkpoint_due() && blocks < shared.options.checkpoint_blocks_max {
-            return;
-        }
-        if self
-            .running
-            .as_ref()
-            .is_some_and(|running| !running.is_finished())
-        {
-            return;
-        }
-        if let Some(finished) = self.running.take() {
-            let failed = !finished.join().unwrap_or(false);
-            self.not_before = failed.then(|| Instant::now() + CHECKPOINT_PAUSE);
-        }
-        if self.not_before.is_none_or(|time| Instant::now() >= time) {
+        let is_due =
+            shared.state.checkpoint_due() || blocks >= shared.options.checkpoint_blocks_max;
+        let may_begin = self.not_before.is_none_or(|time| Instant::now() >= time);
+        if self.work.is_none() && is_due && may_begin {
             self.last = height;
-            let running = take_checkpoint(shared);
-            match shared.options.threads {
-                Threads::Own => self.running = Some(running),
-                Threads::Caller => drop(running.join()),
+            self.work = Some(Work::Writing(on_thread(shared, |shared| {
+                let prepared = shared.state.prepare_checkpoint();
+                prepared.map_err(|error| note_failure(shared, &error)).ok()
+            })));
+            if wait {
+                self.advance(shared, height, wait);
             }
         }
     }
 
-    fn finish(&mut self) {
-        if let Some(running) = self.running.take() {
-            let _ = running.join();
+    /// Takes the next step of what is under way, if it can be taken; `wait` says whether to wait for a thread.
+    fn advance(&mut self, shared: &Arc<Shared>, height: Height, wait: bool) {
+        self.settle(wait);
+        if let Some(Work::Written(prepared)) = self.work.take_if(|work| work.is_durable(height)) {
+            self.work = Some(Work::Committing(on_thread(shared, |shared| {
+                let committed = shared.state.commit_checkpoint(prepared);
+                committed
+                    .map_err(|error| note_failure(shared, &error))
+                    .is_ok()
+            })));
+            if wait {
+                self.settle(wait);
+            }
+        }
+    }
+
+    /// Takes in what a thread has done.
+    fn settle(&mut self, wait: bool) {
+        let (next, done) = match self.work.take() {
+            Some(Work::Writing(writing)) if wait || writing.is_finished() => {
+                let prepared = writing.join().unwrap_or(None);
+                let done = prepared.is_some();
+                (prepared.map(Work::Written), done)
+            }
+            Some(Work::Committing(committing)) if wait || committing.is_finished() => {
+                (None, committing.join().unwrap_or(false))
+            }
+            work => (work, true),
+        };
+        self.work = next;
+        if !done {
+            self.not_before = Some(Instant::now() + CHECKPOINT_PAUSE);
+        }
+    }
+
+    fn finish(&mut self, shared: &Arc<Shared>) {
+        let height = shared.head.read().height();
+        self.advance(shared, height, true);
+        if let Some(Work::Written(prepared)) = self.work.take() {
+            shared.state.discard_checkpoint(&prepared);
         }
     }
 }
 
-/// Takes a checkpoint; the thread tells whether there is a new one. One that could not be written leaves the state as it was, with
-/// its last checkpoint: blocks go on, and only the next opening takes longer.
-fn take_checkpoint(shared: &Arc<Shared>) -> JoinHandle<bool> {
-    let shared = Arc::clone(shared);
-    let work = move || {
-        let Err(error) = shared.state.checkpoint() else {
-            return true;
-        };
-        if shared.state.has_failed() {
-            shared.halt(&format!("a checkpoint of the state failed: {error}"));
+impl Work {
+    /// Whether it is written, and the log has the block that it stands at.
+    fn is_durable(&self, height: Height) -> bool {
+        match self {
+            Self::Written(prepared) => prepared
+                .height()
+                .is_none_or(|needed| needed <= height.get()),
+            Self::Writing(_) | Self::Committing(_) => false,
         }
-        false
-    };
+    }
+}
+
+/// A checkpoint that could not be written leaves the state as it was, with its last one: blocks go on, and only the next opening
+/// takes longer.
+fn note_failure(shared: &Shared, error: &StateError) {
+    if shared.state.has_failed() {
+        shared.halt(&format!("a checkpoint of the state failed: {error}"));
+    }
+}
+
+fn on_thread<T: Send + 'static>(
+    shared: &Arc<Shared>,
+    work: impl FnOnce(&Shared) -> T + Send + 'static,
+) -> JoinHandle<T> {
+    let shared = Arc::clone(shared);
     std::thread::Builder::new()
         .name("stele-checkpoint".to_owned())
-        .spawn(work)
+        .spawn(move || work(&shared))
         .expect("the system starts a thread")
 }
 

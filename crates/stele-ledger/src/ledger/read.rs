@@ -1,5 +1,6 @@
 //! Reading and proving. Everything here is served from final blocks only, from any thread.
 
+use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -11,10 +12,10 @@ use stele_core::receipt::{EntryClaim, Receipt, STATE_CLAIMS_MAX, StateClaim};
 use stele_core::state_proof::state_path;
 
 use super::open::{Ledger, certificate_at};
-use super::recover::decode_item;
-use super::{Head, LedgerError, LoggedEntry};
+use super::recover::{decode_item, replayable_from};
+use super::{Head, LedgerError, LoggedEntry, Threads};
 use crate::log::{BlockFrame, LogReader, TreeReader};
-use crate::state::ProvenValue;
+use crate::state::{ProvenValue, StatePin};
 
 /// How long a state receipt waits for the block whose root it uses.
 const PROOF_WAIT: Duration = Duration::from_secs(10);
@@ -96,6 +97,21 @@ impl Ledger {
     pub fn entry(&self, index: LogIndex) -> Result<LoggedEntry, LedgerError> {
         let found = self.shared.log.entry(index)?;
         logged(index, found.height, &found.entry, &found.record)
+    }
+
+    /// The first block whose entries could still be replayed after the block of `head`.
+    pub(crate) fn replayable_from(&self, head: &Certificate) -> Result<Height, LedgerError> {
+        replayable_from(&self.shared.log, head)
+    }
+
+    /// Pins the state of the newest executed block, which may be a few blocks ahead of the newest final one.
+    pub(crate) fn pin_state(&self, scratch: &Path) -> Result<StatePin, LedgerError> {
+        Ok(self.shared.state.pin(scratch)?)
+    }
+
+    /// Whether executed blocks become final without the caller's doing.
+    pub(crate) fn moves_by_itself(&self) -> bool {
+        self.shared.options.threads == Threads::Own && !self.shared.is_halted()
     }
 
     /// The entries of a block as the log keeps them.

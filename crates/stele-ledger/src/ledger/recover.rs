@@ -96,6 +96,7 @@ pub(super) fn open_state(
         // A checkpoint of blocks that the log lost in a power cut. They were never final, and the state is made anew.
         // No manifest: this very step was cut short by a kill.
         Err(StateError::Ahead { .. } | StateError::NoManifest { .. }) => {
+            check_reaches_back(log, 0)?;
             State::destroy(&dir)?;
             State::open(&dir, options)?
         }
@@ -120,6 +121,17 @@ pub(super) fn open_state(
     Ok((state, executed))
 }
 
+/// A log that began with a snapshot cannot give a state that is older.
+fn check_reaches_back(log: &LogReader, from: u64) -> Result<(), LedgerError> {
+    match log.base() {
+        Some(base) if from <= base.height.get() => {
+            let base = base.height;
+            Err(LedgerError::StateLost { base })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Executes the blocks `from..=to` of the log over `state`. `progress` hears the height done and the last one.
 pub(crate) fn execute_again(
     state: &State,
@@ -133,6 +145,7 @@ pub(crate) fn execute_again(
     if from > to {
         return Ok(0);
     }
+    check_reaches_back(log, from)?;
     for block in log.blocks(Height::new(from)) {
         let block = block?;
         let height = block.height();
@@ -195,7 +208,7 @@ fn execute_block(
 }
 
 /// Splits a log item into the entry and its encoded events.
-pub(super) fn decode_item(item: &[u8], height: Height) -> Result<(Entry, Vec<u8>), LedgerError> {
+pub(crate) fn decode_item(item: &[u8], height: Height) -> Result<(Entry, Vec<u8>), LedgerError> {
     let damaged = |reason: String| LedgerError::Damaged {
         what: format!("an entry of block {height}"),
         reason,
@@ -209,14 +222,11 @@ pub(super) fn decode_item(item: &[u8], height: Height) -> Result<(Entry, Vec<u8>
     Ok((entry, events.to_vec()))
 }
 
-/// The ids that a replay could still use: all entries of the last hour of blocks, by the blocks' own times.
-pub(super) fn replay_window(
-    log: &LogReader,
-    head: &Certificate,
-) -> Result<ReplayWindow, LedgerError> {
+/// The first block whose entries could still be replayed after `head`: the last hour of blocks, by the blocks' own times.
+pub(super) fn replayable_from(log: &LogReader, head: &Certificate) -> Result<Height, LedgerError> {
     let oldest = TimeMs::new(head.header.time.get().saturating_sub(WINDOW_MS_MAX));
     // Block times never fall, so the first block of the window is found by halving.
-    let (mut low, mut high) = (0, head.header.height.get());
+    let (mut low, mut high) = (log.first_height().get(), head.header.height.get());
     while low < high {
         let middle = low + (high - low) / 2;
         if certificate_at(log, Height::new(middle))?.header.time < oldest {
@@ -225,8 +235,16 @@ pub(super) fn replay_window(
             high = middle;
         }
     }
+    Ok(Height::new(low))
+}
+
+/// The ids that a replay could still use.
+pub(super) fn replay_window(
+    log: &LogReader,
+    head: &Certificate,
+) -> Result<ReplayWindow, LedgerError> {
     let mut window = ReplayWindow::default();
-    for block in log.blocks(Height::new(low)) {
+    for block in log.blocks(replayable_from(log, head)?) {
         let block = block?;
         for (item, _) in block.items() {
             window.insert(&decode_item(item, block.height())?.0);

@@ -1,5 +1,7 @@
 //! `index.dat`: where each final block stands. Derived from the segments, deleted and rebuilt at will.
 //!
+//! The first row is that of the first block held: block 0, or the one behind the log's base.
+//!
 //! A header of 24 bytes (magic `STELEIDX`, version u16, two zero bytes, CRC-32 of magic, version and id, the
 //! salt of the first segment as the log's id), then 16 bytes for each block: offset in its segment (u32),
 //! CRC-32 of height, offset and first index, log index of its first entry (u64). Big-endian.
@@ -31,27 +33,31 @@ pub(super) struct Row {
 #[derive(Debug)]
 pub(super) struct Index {
     file: LogFile,
+    /// Height of the first block listed.
+    first: u64,
 }
 
 /// What an index file holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Loaded {
-    /// Rows from the first on that are right in themselves and acceptable to the caller.
+    /// One above the last of the rows that are, from the first on, right in themselves and acceptable to the caller.
     pub rows: u64,
-    /// Blocks that were durable once, judging by the last row with a right checksum.
+    /// One above the last block that was durable once, judging by the last row with a right checksum.
     pub claimed: u64,
 }
 
 impl Index {
-    /// Opens or creates the index of the log `id` and checks each row, also by `accept(height, row)`.
+    /// Opens or creates the index of the log `id` whose first block has the height `first`, and checks each row, also by
+    /// `accept(height, row)`.
     pub fn load(
         dir: &Path,
         id: u64,
+        first: u64,
         mut accept: impl FnMut(u64, Row) -> bool,
     ) -> Result<(Self, Loaded), LogError> {
         let path = dir.join(INDEX_FILE);
         let file = LogFile::open_or_create(path.clone()).map_err(io_error("open", &path))?;
-        let index = Self { file };
+        let index = Self { file, first };
         let mut header = [0u8; HEADER_BYTES as usize];
         index
             .file
@@ -61,28 +67,35 @@ impl Index {
             index.file.set_len(0).map_err(io_error("truncate", &path))?;
             // Rows are worth nothing without it, but a full disk must not keep the log from opening.
             let _ = index.file.write_all_at(&encode_header(id), 0);
-            return Ok((index, Loaded::default()));
+            let none = Loaded {
+                rows: first,
+                claimed: first,
+            };
+            return Ok((index, none));
         }
         let loaded = index.check_rows(&mut accept)?;
         Ok((index, loaded))
     }
 
-    /// Blocks that an index file lists, whichever log it belongs to.
-    pub fn claimed_by_any(dir: &Path) -> u64 {
+    /// One above the last block that an index file lists, whichever log it belongs to.
+    pub fn claimed_by_any(dir: &Path, first: u64) -> u64 {
         let Ok(file) = LogFile::open(dir.join(INDEX_FILE)) else {
-            return 0;
+            return first;
         };
-        Self { file }
+        Self { file, first }
             .check_rows(&mut |_, _| true)
-            .map_or(0, |loaded| loaded.claimed)
+            .map_or(first, |loaded| loaded.claimed)
     }
 
     fn check_rows(&self, accept: &mut impl FnMut(u64, Row) -> bool) -> Result<Loaded, LogError> {
         let mut buffer = vec![0u8; 4096 * ROW_BYTES];
-        let mut loaded = Loaded::default();
-        let mut height = 0;
+        let mut loaded = Loaded {
+            rows: self.first,
+            claimed: self.first,
+        };
+        let mut height = self.first;
         loop {
-            let offset = HEADER_BYTES + height * ROW_BYTES as u64;
+            let offset = self.offset(height);
             let filled = self
                 .file
                 .read_up_to_at(&mut buffer, offset)
@@ -102,9 +115,13 @@ impl Index {
         }
     }
 
+    fn offset(&self, height: u64) -> u64 {
+        HEADER_BYTES + (height - self.first) * ROW_BYTES as u64
+    }
+
     /// Forgets all rows from this height on.
-    pub fn cut(&self, rows: u64) -> Result<(), LogError> {
-        let len = HEADER_BYTES + rows * ROW_BYTES as u64;
+    pub fn cut(&self, height: u64) -> Result<(), LogError> {
+        let len = self.offset(height);
         if self
             .file
             .len()
@@ -126,14 +143,13 @@ impl Index {
             bytes.extend_from_slice(&crc(height, *row).to_be_bytes());
             bytes.extend_from_slice(&row.first_index.to_be_bytes());
         }
-        self.file
-            .write_all_at(&bytes, HEADER_BYTES + first_height * ROW_BYTES as u64)
+        self.file.write_all_at(&bytes, self.offset(first_height))
     }
 
     /// A row that was written.
     pub fn row(&self, height: u64) -> Result<Row, LogError> {
         let mut bytes = [0u8; ROW_BYTES];
-        let offset = HEADER_BYTES + height * ROW_BYTES as u64;
+        let offset = self.offset(height);
         self.file
             .read_exact_at(&mut bytes, offset)
             .map_err(io_error("read", self.file.path()))?;

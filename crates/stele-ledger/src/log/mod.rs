@@ -12,7 +12,7 @@
 //!   deleted, and are rebuilt when the log is opened.
 //!
 //! Invariants:
-//! - Heights start at 0 and have no gaps, and so do log indexes.
+//! - Heights start at 0, or behind the base block of a log that began with a snapshot, and have no gaps; so do log indexes.
 //! - Only the last segment may hold frames that were never synced: a segment is synced before the next one
 //!   is created.
 //! - `index.dat` lists a block only after its frame was synced. A block that the index lists and a segment
@@ -22,6 +22,7 @@
 //!
 //! Status: BETA.
 
+mod base;
 mod file;
 mod frame;
 mod index;
@@ -39,6 +40,7 @@ mod tests;
 use std::io;
 use std::path::PathBuf;
 
+pub use base::{LogBase, TreeEdge};
 pub use frame::{BlockFrame, FrameError, FrameLimits};
 pub use open::OpenReport;
 pub use reader::{Blocks, LogEntry, LogReader, VerifyReport};
@@ -73,6 +75,12 @@ impl Default for LogOptions {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LogError {
+    /// A new log was to begin in a folder that holds something.
+    #[error("{} is not empty", dir.display())]
+    NotEmpty {
+        /// The folder.
+        dir: PathBuf,
+    },
     /// Another process, or another part of this one, has the log open for writing.
     #[error("the log in {} is in use by another process", dir.display())]
     Locked {
@@ -151,6 +159,16 @@ pub enum LogError {
         /// Final blocks in the log.
         blocks: u64,
     },
+    /// The block or entry is older than this log.
+    #[error(
+        "this node began with a snapshot and holds nothing up to block {base}, the entries below {first_index}"
+    )]
+    BeforeBase {
+        /// The block after which the log begins.
+        base: Height,
+        /// The first entry held.
+        first_index: LogIndex,
+    },
     /// The log has no final entry of this index.
     #[error("there is no entry {index}, the log has {entries} entries")]
     NoSuchEntry {
@@ -173,6 +191,7 @@ impl LogError {
                  blocks before the damage and sets the rest aside",
             ),
             Self::UnsupportedVersion { .. } => Some("use the version of Stele that wrote this log"),
+            Self::BeforeBase { .. } => Some("ask a node that holds the whole log"),
             _ => None,
         }
     }

@@ -1,11 +1,13 @@
 //! Opening a log: find the segments, trust the index as far as it is right, scan the rest, cut a torn tail.
 
 use std::fs::{self, File};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use stele_core::id::Height;
 
+use super::base::LogBase;
 use super::file::sync_folder;
 use super::index::{Index, Loaded, Row};
 use super::segment::{Depth, Opened, SEGMENT_HEADER_BYTES, ScanEnd, Segment, parse_file_name};
@@ -17,10 +19,42 @@ const SAMPLES: u64 = 64;
 /// Rows gathered before they are written when the index is rebuilt.
 const ROWS_BUFFERED: usize = 64 * 1024;
 
+/// Where the first block of a log stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Start {
+    pub height: u64,
+    pub index: u64,
+}
+
+impl Start {
+    pub fn of(base: Option<&LogBase>) -> Self {
+        match base {
+            None => Self {
+                height: 0,
+                index: 0,
+            },
+            Some(base) => Self {
+                height: base.height.get() + 1,
+                index: base.first_index().get(),
+            },
+        }
+    }
+
+    /// Where a scan of the whole log begins.
+    pub fn scan_end(self) -> ScanEnd {
+        ScanEnd {
+            offset: SEGMENT_HEADER_BYTES,
+            height: self.height,
+            index: self.index,
+            problem: None,
+        }
+    }
+}
+
 /// What was done to the files when the log was opened.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OpenReport {
-    /// Final blocks.
+    /// One above the height of the newest final block.
     pub blocks: u64,
     /// Blocks that the index lacked and a scan found.
     pub blocks_scanned: u64,
@@ -31,6 +65,7 @@ pub struct OpenReport {
 /// A log that was opened.
 pub(super) struct OpenedLog {
     pub lock: File,
+    pub base: Option<LogBase>,
     pub segments: Vec<Arc<Segment>>,
     pub index: Index,
     /// Rows in the index file.
@@ -47,24 +82,26 @@ pub(super) struct OpenedLog {
 pub(super) fn open(dir: &Path, options: &LogOptions) -> Result<OpenedLog, LogError> {
     fs::create_dir_all(dir).map_err(io_error("create", dir))?;
     let lock = lock(dir)?;
-    let mut segments = open_segments(dir)?;
+    let base = LogBase::load(dir)?;
+    let start = Start::of(base.as_ref());
+    let mut segments = open_segments(dir, start)?;
     if segments.is_empty() {
-        let claimed = Index::claimed_by_any(dir);
-        if claimed > 0 {
+        let claimed = Index::claimed_by_any(dir, start.height);
+        if claimed > start.height {
             let reason = format!("the file is missing, the index lists {claimed} blocks");
-            let file = dir.join(super::segment::file_name(0));
+            let file = dir.join(super::segment::file_name(start.height));
             return Err(LogError::Damaged {
                 file,
                 offset: 0,
-                height: Height::new(0),
+                height: Height::new(start.height),
                 reason,
             });
         }
-        segments.push(Segment::create(dir, 0, 0)?);
+        segments.push(Segment::create(dir, start.height, start.index)?);
     }
-    let (index, loaded) = load_index(dir, &segments)?;
-    check_samples(&segments, &index, loaded.rows, options)?;
-    let scanned = scan(&segments, &index, loaded, options)?;
+    let (index, loaded) = load_index(dir, &segments, start)?;
+    check_samples(&segments, &index, start.height..loaded.rows, options)?;
+    let scanned = scan(&segments, &index, start, loaded, options)?;
 
     let last = segments.last().expect("at least one segment");
     let len = last.len()?;
@@ -80,6 +117,7 @@ pub(super) fn open(dir: &Path, options: &LogOptions) -> Result<OpenedLog, LogErr
 
     Ok(OpenedLog {
         lock,
+        base,
         report: OpenReport {
             blocks: scanned.end.height,
             blocks_scanned: scanned.end.height - loaded.rows,
@@ -118,7 +156,7 @@ pub(super) fn lock(dir: &Path) -> Result<File, LogError> {
 }
 
 /// Opens all segments in order, and removes a last one that was never finished.
-pub(super) fn open_segments(dir: &Path) -> Result<Vec<Segment>, LogError> {
+pub(super) fn open_segments(dir: &Path, start: Start) -> Result<Vec<Segment>, LogError> {
     let mut heights = vec![];
     for entry in fs::read_dir(dir).map_err(io_error("list", dir))? {
         let name = entry.map_err(io_error("list", dir))?.file_name();
@@ -147,9 +185,9 @@ pub(super) fn open_segments(dir: &Path) -> Result<Vec<Segment>, LogError> {
         }
     }
     if let Some(first) = segments.first()
-        && (first.first_height, first.first_index) != (0, 0)
+        && (first.first_height, first.first_index) != (start.height, start.index)
     {
-        return Err(first.damaged(0, 0, "the segments before this one are missing"));
+        return Err(first.damaged(0, start.height, "the segments before this one are missing"));
     }
     Ok(segments)
 }
@@ -166,13 +204,13 @@ impl AsRef<Self> for Segment {
     }
 }
 
-fn load_index(dir: &Path, segments: &[Segment]) -> Result<(Index, Loaded), LogError> {
+fn load_index(dir: &Path, segments: &[Segment], start: Start) -> Result<(Index, Loaded), LogError> {
     let mut before = Row {
         offset: 0,
         first_index: 0,
     };
-    let (mut next_segment, mut upcoming) = (0, 0u64);
-    Index::load(dir, segments[0].salt, |height, row| {
+    let (mut next_segment, mut upcoming) = (0, start.height);
+    Index::load(dir, segments[0].salt, start.height, |height, row| {
         let right = if next_segment < segments.len() && height == upcoming {
             let first_index = segments[next_segment].first_index;
             next_segment += 1;
@@ -193,11 +231,11 @@ fn load_index(dir: &Path, segments: &[Segment]) -> Result<(Index, Loaded), LogEr
 fn check_samples(
     segments: &[Segment],
     index: &Index,
-    rows: u64,
+    heights: Range<u64>,
     options: &LogOptions,
 ) -> Result<(), LogError> {
-    let step = rows.div_ceil(SAMPLES).max(1);
-    for height in (0..rows).rev().step_by(step as usize) {
+    let step = (heights.end - heights.start).div_ceil(SAMPLES).max(1);
+    for height in heights.rev().step_by(step as usize) {
         let row = index.row(height)?;
         let segment = segment_of(segments, height);
         segment.head(
@@ -220,6 +258,7 @@ struct Scanned {
 fn scan(
     segments: &[Segment],
     index: &Index,
+    start: Start,
     loaded: Loaded,
     options: &LogOptions,
 ) -> Result<Scanned, LogError> {
@@ -229,13 +268,9 @@ fn scan(
         tail: vec![],
     };
     index.cut(loaded.rows)?;
-    let mut at = match loaded.rows.checked_sub(1) {
-        None => ScanEnd {
-            offset: SEGMENT_HEADER_BYTES,
-            height: 0,
-            index: 0,
-            problem: None,
-        },
+    let indexed = loaded.rows > start.height;
+    let mut at = match loaded.rows.checked_sub(1).filter(|_| indexed) {
+        None => start.scan_end(),
         Some(height) => {
             let row = index.row(height)?;
             let segment = segment_of(segments, height);
@@ -251,10 +286,10 @@ fn scan(
             }
         }
     };
-    let current = at.height.saturating_sub(u64::from(loaded.rows > 0));
-    let start = segments.partition_point(|segment| segment.first_height <= current) - 1;
-    for (position, segment) in segments.iter().enumerate().skip(start) {
-        if position > start {
+    let current = at.height - u64::from(indexed);
+    let first = segments.partition_point(|segment| segment.first_height <= current) - 1;
+    for (position, segment) in segments.iter().enumerate().skip(first) {
+        if position > first {
             at.offset = SEGMENT_HEADER_BYTES;
         }
         let is_last = position + 1 == segments.len();

@@ -7,15 +7,17 @@ use parking_lot::RwLock;
 use stele_core::id::{Height, LogIndex};
 
 use super::LogError;
+use super::base::LogBase;
 use super::frame::{BlockFrame, FRAME_HEAD_BYTES, FrameError, FrameHead, FrameLimits};
 use super::index::{Index, Row};
-use super::open::segment_of;
-use super::segment::{Depth, SEGMENT_HEADER_BYTES, ScanEnd, Segment};
+use super::open::{Start, segment_of};
+use super::segment::{Depth, SEGMENT_HEADER_BYTES, Segment};
 
 /// What the writer shares with the readers.
 pub(super) struct Shared {
     pub dir: PathBuf,
     pub limits: FrameLimits,
+    pub base: Option<LogBase>,
     pub index: Index,
     pub state: RwLock<State>,
 }
@@ -25,9 +27,9 @@ pub(super) struct State {
     /// Rows in the index file; the rows behind them are in `tail`.
     pub rows_written: u64,
     pub tail: Vec<Row>,
-    /// Final blocks.
+    /// One above the height of the newest final block.
     pub blocks: u64,
-    /// Entries in them.
+    /// One above the index of the newest final entry.
     pub entries: u64,
 }
 
@@ -81,12 +83,12 @@ impl LogReader {
         Self { shared }
     }
 
-    /// Number of final blocks.
+    /// Number of final blocks, those before the log's base included: one above the newest height.
     pub fn blocks_count(&self) -> u64 {
         self.shared.state.read().blocks
     }
 
-    /// Number of entries in them.
+    /// Number of entries in them, those before the log's base included.
     pub fn entries_count(&self) -> u64 {
         self.shared.state.read().entries
     }
@@ -94,6 +96,28 @@ impl LogReader {
     /// Folder of the log.
     pub fn dir(&self) -> &Path {
         &self.shared.dir
+    }
+
+    /// The block after which this log begins; `None` if it begins with block 0.
+    pub fn base(&self) -> Option<&LogBase> {
+        self.shared.base.as_ref()
+    }
+
+    /// Height of the first block held.
+    pub fn first_height(&self) -> Height {
+        Height::new(self.start().height)
+    }
+
+    fn start(&self) -> Start {
+        Start::of(self.base())
+    }
+
+    fn before_base(&self) -> LogError {
+        let start = self.start();
+        LogError::BeforeBase {
+            base: Height::new(start.height.saturating_sub(1)),
+            first_index: LogIndex::new(start.index),
+        }
     }
 
     /// Random number of the log, by which derived files know that they belong to it.
@@ -104,18 +128,23 @@ impl LogReader {
     /// A whole block, every checksum verified.
     ///
     /// # Errors
-    /// [`LogError::NoSuchBlock`], [`LogError::Damaged`] or [`LogError::Io`].
+    /// [`LogError::NoSuchBlock`], [`LogError::BeforeBase`], [`LogError::Damaged`] or [`LogError::Io`].
     pub fn block(&self, height: Height) -> Result<BlockFrame, LogError> {
         let place = self.place(height.get())?;
         let head = place.head(&self.shared.limits)?;
         place.segment.block(place.offset(), head)
     }
 
-    /// A block's opaque header, without reading its entries.
+    /// A block's opaque header, without reading its entries. That of the base block is held too.
     ///
     /// # Errors
     /// As [`Self::block`].
     pub fn header(&self, height: Height) -> Result<Vec<u8>, LogError> {
+        if let Some(base) = self.base()
+            && base.height == height
+        {
+            return Ok(base.header.clone());
+        }
         let place = self.place(height.get())?;
         let head = place.head(&self.shared.limits)?;
         let mut bytes = vec![0; head.header_and_table_bytes()];
@@ -129,7 +158,7 @@ impl LogReader {
     /// One entry and its record.
     ///
     /// # Errors
-    /// [`LogError::NoSuchEntry`], [`LogError::Damaged`] or [`LogError::Io`].
+    /// [`LogError::NoSuchEntry`], [`LogError::BeforeBase`], [`LogError::Damaged`] or [`LogError::Io`].
     pub fn entry(&self, index: LogIndex) -> Result<LogEntry, LogError> {
         let (height, position) = self.position(index)?;
         let place = self.place(height.get())?;
@@ -166,9 +195,13 @@ impl LogReader {
         if index.get() >= entries {
             return Err(LogError::NoSuchEntry { index, entries });
         }
+        let start = self.start();
+        if index.get() < start.index {
+            return Err(self.before_base());
+        }
         // The last block that starts at or before the entry: blocks without entries never hold it.
-        let (mut low, mut high) = (0, blocks);
-        let mut first_index = 0;
+        let (mut low, mut high) = (start.height, blocks);
+        let mut first_index = start.index;
         while high - low > 1 {
             let middle = low + (high - low) / 2;
             let row = self.row(middle)?;
@@ -211,12 +244,7 @@ impl LogReader {
             (state.segments.clone(), state.blocks, state.entries)
         };
         let mut report = VerifyReport::default();
-        let mut at = ScanEnd {
-            offset: 0,
-            height: 0,
-            index: 0,
-            problem: None,
-        };
+        let mut at = self.start().scan_end();
         for segment in &segments {
             if (at.height, at.index) != (segment.first_height, segment.first_index) {
                 return Err(segment.damaged(0, at.height, "the segment starts with another block"));
@@ -258,6 +286,9 @@ impl LogReader {
     }
 
     fn place(&self, height: u64) -> Result<Place, LogError> {
+        if height < self.start().height {
+            return Err(self.before_base());
+        }
         let segment = {
             let state = self.shared.state.read();
             if height >= state.blocks {

@@ -4,10 +4,11 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::base::LogBase;
 use super::file::sync_folder;
 use super::index::INDEX_FILE;
-use super::open::{lock, open_segments};
-use super::segment::{Depth, SEGMENT_HEADER_BYTES, ScanEnd, file_name, parse_file_name};
+use super::open::{Start, lock, open_segments};
+use super::segment::{Depth, SEGMENT_HEADER_BYTES, file_name, parse_file_name};
 use super::{LogError, LogOptions, io_error};
 
 /// What [`cut_damaged`] did.
@@ -32,22 +33,20 @@ pub struct CutReport {
 pub fn cut_damaged(dir: &Path, options: &LogOptions) -> Result<CutReport, LogError> {
     let _lock = lock(dir)?;
     let mut set_aside = vec![];
+    let start = Start::of(LogBase::load(dir)?.as_ref());
     let segments = loop {
-        match open_segments(dir) {
+        match open_segments(dir, start) {
             Ok(segments) => break segments,
             // A segment that cannot be recognised takes all behind it along.
-            Err(LogError::Damaged { file, height, .. }) if height.get() > 0 && file.exists() => {
+            Err(LogError::Damaged { file, height, .. })
+                if height.get() > start.height && file.exists() =>
+            {
                 set_aside_from(dir, height.get(), &mut set_aside)?;
             }
             Err(error) => return Err(error),
         }
     };
-    let mut at = ScanEnd {
-        offset: SEGMENT_HEADER_BYTES,
-        height: 0,
-        index: 0,
-        problem: None,
-    };
+    let mut at = start.scan_end();
     for segment in &segments {
         if (at.height, at.index) != (segment.first_height, segment.first_index) {
             set_aside_from(dir, segment.first_height, &mut set_aside)?;

@@ -16,6 +16,7 @@ use stele_core::merkle::{
     prove_inclusion, root_at,
 };
 
+use super::base::TreeEdge;
 use super::tree_files::{LEVELS, Marker, TILE_HEIGHT, TreeFiles, fold, hashes_at};
 use super::{LogError, LogReader};
 
@@ -55,6 +56,14 @@ pub enum TreeError {
         /// Leaves of final blocks.
         committed: u64,
     },
+    /// The hash belongs to the time before the log's base.
+    #[error(
+        "this node began with a snapshot and holds no hashes of the entries below {size} alone"
+    )]
+    BeforeBase {
+        /// Leaves before the base.
+        size: u64,
+    },
     /// A stored hash differs from the one that the log's records give.
     #[error("the hash {index} of tile level {level} is not that of the log's records")]
     Mismatch {
@@ -73,6 +82,7 @@ impl TreeError {
                 Some("`stele doctor --rebuild` computes the tree again from the log")
             }
             Self::Log(error) => error.hint(),
+            Self::BeforeBase { .. } => Some("ask a node that holds the whole log"),
             _ => None,
         }
     }
@@ -138,7 +148,7 @@ impl TreeStore {
         log: &LogReader,
         progress: impl FnMut(u64, u64),
     ) -> Result<Self, TreeError> {
-        let files = TreeFiles::open(dir)?;
+        let files = TreeFiles::open(dir, base_size(log))?;
         let trusted = trusted_size(&files, log)?;
         Self::extend_from(files, trusted, log, progress)
     }
@@ -152,7 +162,8 @@ impl TreeStore {
         log: &LogReader,
         progress: impl FnMut(u64, u64),
     ) -> Result<Self, TreeError> {
-        Self::extend_from(TreeFiles::open(dir)?, 0, log, progress)
+        let base = base_size(log);
+        Self::extend_from(TreeFiles::open(dir, base)?, base, log, progress)
     }
 
     fn extend_from(
@@ -161,12 +172,17 @@ impl TreeStore {
         log: &LogReader,
         mut progress: impl FnMut(u64, u64),
     ) -> Result<Self, TreeError> {
-        let frontier = files.frontier(trusted)?;
         let marker = files.read_marker();
         if marker.is_none_or(|marker| marker.size > trusted || marker.log_id != log.id()) {
             files.remove_marker()?;
         }
         files.cut(trusted)?;
+        if let Some(base) = log.base()
+            && base.edge.size() == trusted
+        {
+            files.write_edge(&base.edge)?;
+        }
+        let frontier = files.frontier(trusted)?;
         let levels = (0..LEVELS)
             .map(|level| Level {
                 written: hashes_at(trusted, level),
@@ -326,24 +342,30 @@ impl TreeStore {
     }
 }
 
+/// Leaves before the log's base.
+fn base_size(log: &LogReader) -> u64 {
+    log.base().map_or(0, |base| base.edge.size())
+}
+
 /// How much of the files can be taken as it is: all that was synced, if it belongs to this log.
 fn trusted_size(files: &TreeFiles, log: &LogReader) -> Result<u64, TreeError> {
+    let base = base_size(log);
     let Some(marker) = files.read_marker() else {
-        return Ok(0);
+        return Ok(base);
     };
     if marker.log_id != log.id() || files.frontier(marker.size)?.root() != marker.root {
-        return Ok(0);
+        return Ok(base);
     }
     // The log may have been cut below the marker by a repair, and have grown differently since.
     let size = marker.size.min(log.entries_count());
-    let step = size.div_ceil(SAMPLES).max(1);
-    for index in (0..size).rev().step_by(step as usize) {
+    let step = size.saturating_sub(base).div_ceil(SAMPLES).max(1);
+    for index in (base..size).rev().step_by(step as usize) {
         let record = log
             .entry(LogIndex::new(index))
             .map_err(TreeError::Log)?
             .record;
         if files.node(0, index)? != leaf_hash(&record) {
-            return Ok(0);
+            return Ok(base);
         }
     }
     Ok(size)
@@ -386,6 +408,17 @@ impl TreeReader {
     pub fn prove_consistency(&self, size1: u64, size2: u64) -> Result<Vec<Hash>, TreeError> {
         self.check_size(size2)?;
         Ok(prove_consistency(self, size1, size2)?)
+    }
+
+    /// The tree's right edge at an earlier size: what a log that begins there needs of the time before.
+    ///
+    /// # Errors
+    /// [`TreeError::NotCommitted`], [`TreeError::BeforeBase`] or [`TreeError::Io`].
+    pub fn edge_at(&self, size: u64) -> Result<TreeEdge, TreeError> {
+        self.check_size(size)?;
+        TreeEdge::read(size, |level, first, count| {
+            self.tile_hashes(level, first, count)
+        })
     }
 
     /// `count` hashes of a tile level from `first` on. Level k holds subtrees of 256^k leaves.
@@ -437,8 +470,11 @@ impl TreeReader {
         mut progress: impl FnMut(u64, u64),
     ) -> Result<u64, TreeError> {
         let size = self.size();
-        let mut frontier = Frontier::new();
-        for block in log.blocks(stele_core::id::Height::new(0)) {
+        let mut frontier = match log.base() {
+            None => Frontier::new(),
+            Some(base) => base.edge.frontier(),
+        };
+        for block in log.blocks(log.first_height()) {
             let block = block.map_err(TreeError::Log)?;
             if frontier.size() >= size {
                 break;

@@ -1,7 +1,7 @@
 //! Files of the tree: one for each tile level, and a marker that says how far they are durable.
 //!
 //! `tree/level-<k>.dat` holds the hashes of the complete subtrees of 256^k leaves, 32 bytes each, in order: the
-//! concatenation of the hash tiles of level k (C2SP tlog-tiles). `tree/durable.dat` (80 bytes, big-endian):
+//! concatenation of the hash tiles of level k (C2SP tlog-tiles). In a log with a base they begin with the tile that was incomplete there. `tree/durable.dat` (80 bytes, big-endian):
 //! magic `STELETRE`, version u16, six zero bytes, id of the log u64, size u64, root 32 bytes, twelve zero bytes,
 //! CRC-32. It is replaced by renaming after the level files were synced up to that size.
 
@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use stele_core::merkle::{Frontier, Hash, HashSource};
 
+use super::base::{self, TreeEdge};
 use super::file::{LogFile, sync_folder};
 use super::frame::{u32_at, u64_at};
 use super::tree::TreeError;
@@ -29,6 +30,8 @@ const VERSION: u16 = 1;
 pub(super) struct TreeFiles {
     dir: PathBuf,
     levels: Vec<LogFile>,
+    /// Leaves before the log's base; 0 for a log that begins with block 0.
+    base: u64,
 }
 
 /// How far the level files are durable.
@@ -45,7 +48,7 @@ pub(super) fn hashes_at(size: u64, level: usize) -> u64 {
 }
 
 impl TreeFiles {
-    pub fn open(dir: &Path) -> Result<Self, TreeError> {
+    pub fn open(dir: &Path, base: u64) -> Result<Self, TreeError> {
         fs::create_dir_all(dir).map_err(tree_io("create", dir))?;
         let mut levels = vec![];
         for level in 0..LEVELS {
@@ -55,6 +58,7 @@ impl TreeFiles {
         Ok(Self {
             dir: dir.to_owned(),
             levels,
+            base,
         })
     }
 
@@ -74,8 +78,11 @@ impl TreeFiles {
             size: u64_at(&bytes, 24),
             root,
         };
+        if marker.size < self.base {
+            return None;
+        }
         let long_enough = self.levels.iter().enumerate().all(|(level, file)| {
-            let bytes = hashes_at(marker.size, level).checked_mul(32);
+            let bytes = self.offset(level, hashes_at(marker.size, level));
             bytes.is_some_and(|bytes| file.len().is_ok_and(|len| len >= bytes))
         });
         long_enough.then_some(marker)
@@ -102,10 +109,32 @@ impl TreeFiles {
             .map_err(tree_io("write", &path))
     }
 
+    /// Where a hash stands in the file of its level.
+    fn offset(&self, level: usize, index: u64) -> Option<u64> {
+        index
+            .checked_sub(base::first(self.base, level))?
+            .checked_mul(32)
+    }
+
+    fn held(&self, level: usize, index: u64) -> Result<u64, TreeError> {
+        let size = self.base;
+        self.offset(level, index)
+            .ok_or(TreeError::BeforeBase { size })
+    }
+
+    /// Writes what the tree holds of the time before the log's base.
+    pub fn write_edge(&self, edge: &TreeEdge) -> Result<(), TreeError> {
+        for level in 0..LEVELS {
+            let (first, hashes) = edge.level(level);
+            self.write(level, first, hashes)?;
+        }
+        Ok(())
+    }
+
     /// Cuts the files to what a tree of this size has. The marker must not say more.
     pub fn cut(&self, size: u64) -> Result<(), TreeError> {
         for (level, file) in self.levels.iter().enumerate() {
-            file.set_len(hashes_at(size, level) * 32)
+            file.set_len(self.held(level, hashes_at(size, level))?)
                 .map_err(tree_io("truncate", file.path()))?;
         }
         Ok(())
@@ -123,13 +152,16 @@ impl TreeFiles {
 
     pub fn write(&self, level: usize, first: u64, hashes: &[Hash]) -> Result<(), TreeError> {
         let file = &self.levels[level];
-        file.write_all_at(hashes.as_flattened(), first * 32)
+        file.write_all_at(hashes.as_flattened(), self.held(level, first)?)
             .map_err(tree_io("write", file.path()))
     }
 
     pub fn read(&self, level: usize, first: u64, hashes: &mut [Hash]) -> Result<(), TreeError> {
+        if hashes.is_empty() {
+            return Ok(());
+        }
         let file = &self.levels[level];
-        file.read_exact_at(hashes.as_flattened_mut(), first * 32)
+        file.read_exact_at(hashes.as_flattened_mut(), self.held(level, first)?)
             .map_err(tree_io("read", file.path()))
     }
 

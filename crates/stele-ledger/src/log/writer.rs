@@ -1,12 +1,13 @@
 //! The one writer of a log.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::path::Path;
 use std::sync::Arc;
 
 use parking_lot::RwLock;
 use stele_core::id::{Height, LogIndex};
 
+use super::base::LogBase;
 use super::file::is_no_space;
 use super::frame::{FramePlace, encode};
 use super::index::Row;
@@ -24,7 +25,7 @@ pub struct EntryLog {
     offset: u64,
     /// Up to where disk blocks are reserved in the segment.
     reserved_to: u64,
-    /// Final blocks, and entries in them.
+    /// One above the height of the newest final block.
     blocks_durable: u64,
     /// Blocks appended since the last sync.
     pending: Vec<Row>,
@@ -46,6 +47,7 @@ impl EntryLog {
     pub fn open(dir: &Path, options: LogOptions) -> Result<Self, LogError> {
         let OpenedLog {
             lock,
+            base,
             segments,
             index,
             rows_written,
@@ -67,6 +69,7 @@ impl EntryLog {
             shared: Arc::new(Shared {
                 dir: dir.to_owned(),
                 limits: options.limits,
+                base,
                 index,
                 state: RwLock::new(state),
             }),
@@ -82,6 +85,29 @@ impl EntryLog {
             report,
             _lock: lock,
         })
+    }
+
+    /// Begins a log in an empty folder behind a base block: nothing up to it is held.
+    ///
+    /// # Errors
+    /// [`LogError::NotEmpty`], or as [`Self::open`].
+    pub fn create_from_base(
+        dir: &Path,
+        base: &LogBase,
+        options: LogOptions,
+    ) -> Result<Self, LogError> {
+        fs::create_dir_all(dir).map_err(io_error("create", dir))?;
+        if fs::read_dir(dir)
+            .map_err(io_error("list", dir))?
+            .next()
+            .is_some()
+        {
+            return Err(LogError::NotEmpty {
+                dir: dir.to_owned(),
+            });
+        }
+        base.store(dir)?;
+        Self::open(dir, options)
     }
 
     /// What opening found and did.

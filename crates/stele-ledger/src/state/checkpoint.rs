@@ -267,6 +267,27 @@ impl CheckpointReader {
         index: usize,
         segments: &BTreeMap<u32, u64>,
     ) -> Result<LoadedShard, StateError> {
+        let (items, live) = self.items(index, segments)?;
+        let mut shard = Shard::new();
+        shard.update(&items);
+        Ok(LoadedShard {
+            shard,
+            position: self.position(index),
+            live,
+        })
+    }
+
+    /// Frames before this position are contained in the shard.
+    pub(super) fn position(&self, index: usize) -> Position {
+        self.sections[index].position
+    }
+
+    /// The leaves of a shard, and the log bytes of their records by segment.
+    pub(super) fn items(
+        &self,
+        index: usize,
+        segments: &BTreeMap<u32, u64>,
+    ) -> Result<(Vec<Item>, BTreeMap<u32, u64>), StateError> {
         let section = &self.sections[index];
         let mut bytes = vec![0; section.count as usize * LEAF];
         let fault = |at: usize, reason| corrupt(&self.path, section.offset + at as u64, reason);
@@ -301,13 +322,7 @@ impl CheckpointReader {
             *live.entry(segment).or_default() += item.location.length() as u64;
             items.push(item);
         }
-        let mut shard = Shard::new();
-        shard.update(&items);
-        Ok(LoadedShard {
-            shard,
-            position: section.position,
-            live,
-        })
+        Ok((items, live))
     }
 
     fn header(&self, offset: u64) -> Result<[u8; HEADER], StateError> {

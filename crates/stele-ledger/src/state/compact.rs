@@ -7,7 +7,7 @@ use super::checkpoint::{CheckpointWriter, Manifest, encode_leaf};
 use super::files;
 use super::location::{Location, Position};
 use super::log::Segment;
-use super::record::{FRAME_HEADER, FrameHeader, FrameKind, Record, SEGMENT_HEADER};
+use super::record::{FRAME_HEADER, FrameKind, Record, SEGMENT_HEADER};
 use super::store::State;
 use super::tree::SHARDS;
 use super::{Change, StateError};
@@ -15,19 +15,43 @@ use super::{Change, StateError};
 /// How many bytes of records compaction moves while it keeps blocks waiting.
 const MOVE_BYTES: usize = 1 << 20;
 
+/// A checkpoint that is written and durable, but not yet the one that an opening starts from: [`State::commit_checkpoint`] makes
+/// it that.
+pub struct PreparedCheckpoint {
+    next: Manifest,
+    victims: Vec<Arc<Segment>>,
+    frames_before: u64,
+}
+
+impl PreparedCheckpoint {
+    /// The last block in it, `None` before the first.
+    pub fn height(&self) -> Option<u64> {
+        self.next.next_height.checked_sub(1)
+    }
+}
+
 impl State {
-    /// Writes a checkpoint, so that the next opening starts here, and deletes segments that hold nothing but garbage;
-    /// segments whose live share is below one half are emptied first. Blocks and reads go on meanwhile: each of the 256
-    /// subtrees is copied in one go, and its records are moved a megabyte at a time.
+    /// [`State::prepare_checkpoint`] and [`State::commit_checkpoint`] at once.
     ///
     /// The caller sees to it that the blocks applied until this returns are durable in the entry log, or passes
     /// [`super::StateOptions::height_max`] at the next opening.
     ///
     /// # Errors
+    /// As both.
+    pub fn checkpoint(&self) -> Result<(), StateError> {
+        let prepared = self.prepare_checkpoint()?;
+        self.commit_checkpoint(prepared)
+    }
+
+    /// Writes a checkpoint beside the last one, which stays the one that counts. Segments whose live share is below one half are
+    /// emptied first. Blocks and reads go on meanwhile: each of the 256 subtrees is copied in one go, and its records are moved a
+    /// megabyte at a time. One is prepared at a time.
+    ///
+    /// # Errors
     /// A refusal while the checkpoint file is written, and lack of space, leave the state as it was, with its last checkpoint. Any other
     /// error closes the state for writes.
-    pub fn checkpoint(&self) -> Result<(), StateError> {
-        let mut manifest = self.maintenance.lock();
+    pub fn prepare_checkpoint(&self) -> Result<PreparedCheckpoint, StateError> {
+        let manifest = self.maintenance.lock();
         self.check_usable()?;
         let victims = self.victims()?;
         for victim in &victims {
@@ -66,14 +90,42 @@ impl State {
                 .filter(|number| *number <= end.segment && !is_victim(*number))
                 .collect(),
         };
-        let stored = unsynced
+        let synced = unsynced
             .iter()
             .try_for_each(|segment| files::sync(&segment.file, &segment.path))
-            .and_then(|()| files::sync_directory(&self.dir))
-            .and_then(|()| next.store(&self.dir));
+            .and_then(|()| files::sync_directory(&self.dir));
+        self.poison(synced)?;
+        Ok(PreparedCheckpoint {
+            next,
+            victims,
+            frames_before,
+        })
+    }
+
+    /// Makes a prepared checkpoint the one that the next opening starts from, and deletes segments that hold nothing but garbage.
+    ///
+    /// The caller sees to it that the block of its height is durable in the entry log: a state must not be ahead of it.
+    ///
+    /// # Errors
+    /// Lack of space leaves the state as it was, with its last checkpoint. Any other error closes the state for writes.
+    pub fn commit_checkpoint(&self, prepared: PreparedCheckpoint) -> Result<(), StateError> {
+        let PreparedCheckpoint {
+            next,
+            victims,
+            frames_before,
+        } = prepared;
+        let mut manifest = self.maintenance.lock();
+        self.check_usable()?;
+        assert_eq!(
+            next.checkpoint,
+            manifest.checkpoint + 1,
+            "one checkpoint is prepared at a time"
+        );
+        let checkpoint_bytes = next.checkpoint_bytes;
+        let stored = next.store(&self.dir);
         if matches!(&stored, Err(StateError::NoSpace { .. })) {
             // The old manifest stands as it was, and the checkpoint that it names.
-            let _ = files::remove(&path);
+            let _ = files::remove(&self.dir.join(files::checkpoint_name(next.checkpoint)));
         }
         self.poison_unless_refused(stored)?;
         let previous = std::mem::replace(&mut *manifest, next);
@@ -85,6 +137,13 @@ impl State {
             files::remove(&self.dir.join(files::checkpoint_name(previous.checkpoint)))?;
         }
         Ok(())
+    }
+
+    /// Forgets a prepared checkpoint. The last one counts on.
+    pub fn discard_checkpoint(&self, prepared: &PreparedCheckpoint) {
+        // What cannot be removed now goes at the next opening.
+        let name = files::checkpoint_name(prepared.next.checkpoint);
+        let _ = files::remove(&self.dir.join(name));
     }
 
     /// The closed segments of which less than half is live.
@@ -106,19 +165,8 @@ impl State {
         let length = victim.length()?;
         let mut offset = SEGMENT_HEADER as u64;
         while offset < length {
-            let mut header = [0; FRAME_HEADER];
-            let read = files::read_at(&victim.file, &victim.path, &mut header, offset)?;
-            if read < FRAME_HEADER {
-                return Err(victim.corrupt(offset, "a frame header is cut short"));
-            }
-            let header =
-                FrameHeader::decode(&header).map_err(|reason| victim.corrupt(offset, reason))?;
+            let (_, body) = victim.frame(offset)?;
             let start = offset + FRAME_HEADER as u64;
-            let mut body = vec![0; header.body_length as usize];
-            let read = files::read_at(&victim.file, &victim.path, &mut body, start)?;
-            if read < body.len() || crc32fast::hash(&body) != header.body_crc {
-                return Err(victim.corrupt(offset, "the checksum of a frame is wrong"));
-            }
             self.move_records(victim, start as u32, &body)?;
             offset = start + body.len() as u64;
         }
@@ -205,6 +253,12 @@ impl State {
 
     fn write_shards(&self, number: u64) -> Result<u64, StateError> {
         let mut file = CheckpointWriter::create(&self.dir, number)?;
+        self.copy_shards(&mut file)?;
+        file.finish()
+    }
+
+    /// Copies all leaves, each shard under the read lock and with the position that it stands at.
+    pub(super) fn copy_shards(&self, file: &mut CheckpointWriter) -> Result<(), StateError> {
         let mut leaves = Vec::new();
         for shard in 0..SHARDS {
             leaves.clear();
@@ -216,7 +270,7 @@ impl State {
             };
             file.shard(&leaves, position)?;
         }
-        file.finish()
+        Ok(())
     }
 
     fn remove_victims(&self, victims: &[Arc<Segment>]) -> Result<(), StateError> {

@@ -6,7 +6,8 @@
 //!
 //! - [`State::apply`] takes the changes of one block, appends them to the value log and updates the root; nothing is
 //!   fsynced. The entry log is the truth: what a crash takes is executed again from there.
-//! - [`State::checkpoint`] makes everything up to now durable, while blocks go on, and gives space back.
+//! - [`State::checkpoint`] makes everything up to now durable, while blocks go on, and gives space back. Its two halves let the
+//!   ledger wait in between until the entry log has the block: a checkpoint is never ahead of the log.
 //! - [`State::open`] loads the last checkpoint, applies what stands intact in the value log after it, and says in
 //!   [`OpenReport`] which height that gives and what was dropped.
 //! - [`State::get`] and [`State::prove`] check each value against the tree, so that a flipped bit on disk is an error
@@ -30,6 +31,7 @@ mod compact;
 mod files;
 mod location;
 mod log;
+mod pin;
 mod record;
 mod replay;
 mod shard;
@@ -45,6 +47,8 @@ use std::path::PathBuf;
 use stele_core::state_proof::StateProof;
 use thiserror::Error;
 
+pub use compact::PreparedCheckpoint;
+pub(crate) use pin::StatePin;
 pub use store::State;
 
 /// The greatest length of a register's name, in bytes.

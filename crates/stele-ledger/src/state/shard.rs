@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use stele_core::state_proof::{EMPTY, inner_hash, shared_bits};
+use stele_core::state_proof::{EMPTY, inner_hash, leaf_hash, shared_bits, value_hash};
 
 use super::arena::{Edge, Inners, Leaves, Run, Target, bit, bits, with_bits};
 use super::location::Location;
@@ -40,6 +40,14 @@ pub(super) struct Item {
 }
 
 impl Item {
+    pub(super) fn of_value(path: &[u8; 32], value: &[u8], location: Location) -> Self {
+        Self {
+            path: *path,
+            leaf_hash: leaf_hash(path, &value_hash(value)),
+            location,
+        }
+    }
+
     fn deletes(&self) -> bool {
         self.location == Location::NONE
     }

@@ -136,15 +136,26 @@ impl State {
     /// [`StateError::HeightNotAhead`], [`StateError::TooLarge`], [`StateError::Full`] and [`StateError::NoSpace`] change nothing. After any other
     /// error the state accepts no more writes until it is opened again; reads go on under the old root.
     pub fn apply(&self, height: u64, changes: &[Change<'_>]) -> Result<[u8; 32], StateError> {
+        // u64::MAX is no height of any block; saturating keeps it from becoming "before the first".
+        self.append(FrameKind::Block, height.saturating_add(1), changes)
+    }
+
+    /// Appends a frame of the given kind and updates the tree, whose next height it sets.
+    pub(super) fn append(
+        &self,
+        kind: FrameKind,
+        next_height: u64,
+        changes: &[Change<'_>],
+    ) -> Result<[u8; 32], StateError> {
         check_sizes(changes)?;
         let mut guard = self.writer.lock();
         let writer = &mut *guard;
         self.check_usable()?;
         let root_before = {
             let tree = self.tree.read();
-            if let Some(held) = tree.height().filter(|held| height <= *held) {
+            if let Some(held) = tree.height().filter(|held| next_height <= held + 1) {
                 return Err(StateError::HeightNotAhead {
-                    given: height,
+                    given: next_height.saturating_sub(1),
                     held,
                 });
             }
@@ -153,15 +164,7 @@ impl State {
             }
             tree.root()
         };
-        // u64::MAX is no height of any block; saturating keeps it from becoming "before the first".
-        let next_height = height.saturating_add(1);
-        let encoded = writer.encode(
-            &self.segments,
-            FrameKind::Block,
-            next_height,
-            root_before,
-            changes,
-        );
+        let encoded = writer.encode(&self.segments, kind, next_height, root_before, changes);
         let locations = self.poison_unless_refused(encoded)?;
         let inputs: Vec<Input<'_>> = changes
             .iter()

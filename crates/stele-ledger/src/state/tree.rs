@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use rayon::prelude::*;
-use stele_core::state_proof::{EMPTY, inner_hash, leaf_hash, value_hash};
+use stele_core::state_proof::{EMPTY, inner_hash};
 
 use super::arena::{INNERS_MAX, bit};
 use super::location::{Location, Position};
@@ -103,11 +103,7 @@ fn hash_and_sort(inputs: &[Input<'_>], order: &[u32]) -> Vec<Item> {
             continue;
         }
         items.push(match input.value {
-            Some(value) => Item {
-                path: *input.path,
-                leaf_hash: leaf_hash(input.path, &value_hash(value)),
-                location: input.location,
-            },
+            Some(value) => Item::of_value(input.path, value, input.location),
             None => Item {
                 path: *input.path,
                 leaf_hash: EMPTY,
@@ -127,6 +123,14 @@ enum Summary {
 }
 
 impl Summary {
+    fn of_shard(leaves: usize, hash: [u8; 32]) -> Self {
+        match leaves {
+            0 => Self::Empty,
+            1 => Self::Leaf(hash),
+            _ => Self::Inner(hash),
+        }
+    }
+
     fn hash(self) -> [u8; 32] {
         match self {
             Self::Empty => EMPTY,
@@ -141,6 +145,22 @@ impl Summary {
             _ => Self::Inner(inner_hash(&left.hash(), &right.hash())),
         }
     }
+}
+
+/// The root over all shards, given the number of leaves and the root's hash of each.
+pub(super) fn root_of_shards(shards: &[(usize, [u8; 32])]) -> [u8; 32] {
+    assert_eq!(shards.len(), SHARDS);
+    let mut nodes: Vec<_> = shards
+        .iter()
+        .map(|(leaves, hash)| Summary::of_shard(*leaves, *hash))
+        .collect();
+    while nodes.len() > 1 {
+        nodes = nodes
+            .chunks_exact(2)
+            .map(|pair| Summary::join(pair[0], pair[1]))
+            .collect();
+    }
+    nodes[0].hash()
 }
 
 /// The state's tree. All hashes are up to date after every call.
@@ -282,11 +302,7 @@ impl Tree {
         for (index, shard) in self.shards.iter().enumerate() {
             if dirty[index] {
                 let root = shard.root();
-                self.top[SHARDS + index] = match shard.leaf_count() {
-                    0 => Summary::Empty,
-                    1 => Summary::Leaf(root.hash),
-                    _ => Summary::Inner(root.hash),
-                };
+                self.top[SHARDS + index] = Summary::of_shard(shard.leaf_count(), root.hash);
             }
         }
         for node in (1..SHARDS).rev() {
