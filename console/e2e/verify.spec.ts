@@ -2,7 +2,7 @@
 
 import { anEntry, expect, receipt, test, visit } from "./fixtures";
 
-const STEPS = 14;
+const STEPS = 15;
 const file = (name: string, buffer: Buffer) => ({ name, mimeType: "application/stele-receipt+cbor", buffer });
 
 test("a good receipt passes every step and says who, what, when and by which rule", async ({ page, request }) => {
@@ -15,7 +15,7 @@ test("a good receipt passes every step and says who, what, when and by which rul
   for (const term of ["Who", "What", "When", "By which rule"]) await expect(facts.getByRole("term").filter({ hasText: new RegExp(`^${term}$`) })).toBeVisible();
   await expect(facts).toContainText(`${entry.register}@`);
   await expect(facts.getByTitle(entry.party).first()).toBeVisible();
-  const steps = page.getByRole("table", { name: /fourteen verification steps/ }).getByRole("row");
+  const steps = page.getByRole("table", { name: /fifteen verification steps/ }).getByRole("row");
   await expect(steps).toHaveCount(STEPS + 1);
   await expect(steps.getByText("Failed", { exact: true })).toHaveCount(0);
   await expect(steps.getByText("Not reached", { exact: true })).toHaveCount(0);
@@ -30,7 +30,7 @@ test("a tampered receipt is refused with the failing step", async ({ page, reque
   await page.getByLabel("choose a file").setInputFiles(file("tampered.receipt", bytes));
   await expect(page.getByRole("region", { name: "Not valid" })).toContainText("entry-mismatch");
   await expect(page.getByRole("region", { name: "What it proves" })).toHaveCount(0);
-  const steps = page.getByRole("table", { name: /fourteen verification steps/ });
+  const steps = page.getByRole("table", { name: /fifteen verification steps/ });
   await expect(steps.getByRole("row", { name: /^12 / })).toContainText("Failed");
   await expect(steps.getByRole("row", { name: /^13 / })).toContainText("Not reached");
 });
