@@ -1,5 +1,6 @@
 // The verify page: good and tampered receipts, offline, under another key.
 
+import { readFileSync } from "node:fs";
 import { anEntry, expect, receipt, test, visit } from "./fixtures";
 
 const STEPS = 15;
@@ -86,4 +87,37 @@ test("another network's key does not verify this network's receipts", async ({ p
   await page.getByText("Use another network's descriptor").click();
   await page.getByRole("button", { name: "Take the node's key instead" }).click();
   await expect(page.getByText(/This node shows another network key/)).toHaveCount(0);
+});
+
+// From the published vectors: a receipt of a fictional network, two of whose three witnesses cosigned.
+const VECTORS = new URL("../../vectors/", import.meta.url);
+const vector = (name: string) => readFileSync(new URL(name, VECTORS));
+
+test("a receipt says which outside witnesses saw it, and a reader may ask for them", async ({ page }) => {
+  const rows = JSON.parse(vector("witnesses.json").toString()) as { name: string; file: string; network: string; policy: { keys: string[] } }[];
+  const row = rows.find(({ name }) => name === "good-two-of-three");
+  if (!row) throw new Error("the vector is missing");
+  await visit(page, "verify", /Verify a receipt/);
+  await page.getByText("Use another network's descriptor").click();
+  await page.getByLabel("Descriptor, JSON").fill(vector(row.network).toString());
+  await page.getByRole("button", { name: "Keep this key" }).click();
+  const choose = () => page.getByLabel("choose a file").setInputFiles(file("witnessed.receipt", vector(row.file)));
+  const facts = page.getByRole("region", { name: "What it proves" });
+  await choose();
+  await expect(facts).toContainText("witness.example/north is said to have seen this history of the log at 2026-01-01 00:01:01");
+
+  await page.getByText("Ask for witnesses").click();
+  const keys = page.getByLabel("Witness keys, one a line");
+  await keys.fill(row.policy.keys.join("\n"));
+  await page.getByLabel("How many of them must have cosigned").fill("2");
+  // Another file of the same bytes: the input tells of a change only.
+  await page.getByLabel("choose a file").setInputFiles(file("again.receipt", vector(row.file)));
+  await expect(facts).toContainText("witness.example/east saw this history of the log at 2026-01-01 00:01:01");
+  await page.getByLabel("How many of them must have cosigned").fill("3");
+  await choose();
+  await expect(page.getByRole("region", { name: "Not valid" })).toContainText("not-witnessed");
+  await keys.fill("no key");
+  await page.getByLabel("choose a file").setInputFiles(file("again.receipt", vector(row.file)));
+  await page.getByRole("alert").getByRole("link", { name: /These witnesses cannot be asked for/ }).click();
+  await expect(keys).toBeFocused();
 });
