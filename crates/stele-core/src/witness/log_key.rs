@@ -109,6 +109,11 @@ impl LogKey {
         &self.verifier.name
     }
 
+    /// Whether it checks certificate lines, so that only what a network certified passes.
+    pub fn is_of_certificates(&self) -> bool {
+        self.verifier.key_type == KEY_TYPE_CERTIFICATE
+    }
+
     /// The text form.
     pub fn format(&self) -> String {
         self.verifier.format()
