@@ -19,11 +19,13 @@ from gen.entries import entry_vectors  # noqa: E402
 from gen.receipts_bad import bad_receipts  # noqa: E402
 from gen.receipts_good import good_receipts  # noqa: E402
 from gen.simple import cbor_vectors, ed25519_vectors, key_vectors, state_vectors  # noqa: E402
+from gen.witnesses import bad, good, unusable  # noqa: E402
 from gen.world import ED, NETWORKS  # noqa: E402
 
 CODES = (
     "too-large malformed not-canonical unsupported-version no-claim wrong-network wrong-key wrong-tree-size "
-    "bad-inclusion-proof bad-signature record-mismatch entry-mismatch events-mismatch bad-state-proof"
+    "bad-inclusion-proof bad-signature record-mismatch entry-mismatch events-mismatch bad-state-proof "
+    "not-witnessed"
 ).split()
 #: Longer receipts are described by parts instead of being stored.
 STORED_BYTES_MAX = 60_000
@@ -47,6 +49,26 @@ def receipt_vectors() -> dict[str, bytes | list[dict[str, Any]]]:
     names = [row["name"] for row in table]
     assert len(set(names)) == len(names), "a name twice"
     files["receipts.json"] = table
+    return files
+
+
+def witness_vectors() -> dict[str, bytes | list[dict[str, Any]]]:
+    """As `receipt_vectors`, for receipts under a policy of witnesses."""
+    network_file = {chain.network: name for name, chain in NETWORKS.items()}
+    files: dict[str, bytes | list[dict[str, Any]]] = {}
+    table: list[dict[str, Any]] = []
+    for name, chain, policy, data, cosigned in good():
+        file = f"witnesses/good-{name}.receipt"
+        files[file] = data
+        row = {"name": f"good-{name}", "file": file, "network": network_file[chain.network], "policy": policy}
+        table.append({**row, "valid": True, "witnessed": [{"name": by, "time": time} for by, time in cosigned]})
+    for name, chain, policy, data, step in bad():
+        file = f"witnesses/bad-{step}-{name}.receipt"
+        files[file] = data
+        row = {"name": f"bad-{step}-{name}", "file": file, "network": network_file[chain.network], "policy": policy}
+        table.append({**row, "valid": False, "step": step, "code": CODES[step - 1]})
+    files["witnesses.json"] = table
+    files["witness-policies.json"] = unusable()
     return files
 
 
@@ -97,6 +119,7 @@ def unusable_networks() -> list[dict[str, Any]]:
 def all_files() -> dict[str, bytes]:
     """Every generated file by its name relative to this folder."""
     files: dict[str, Any] = receipt_vectors()
+    files |= witness_vectors()
     files |= {name: chain.descriptor() for name, chain in NETWORKS.items()}
     files["networks.json"] = unusable_networks()
     files["entries.json"] = entry_vectors()
@@ -116,11 +139,12 @@ def as_json(data: Any) -> bytes:
 
 def main() -> None:
     target = Path(sys.argv[1]) if len(sys.argv) > 1 else HERE
-    (target / "receipts").mkdir(parents=True, exist_ok=True)
     files = all_files()
-    for old in (target / "receipts").glob("*.receipt"):
-        if f"receipts/{old.name}" not in files:
-            old.unlink()
+    for folder in ("receipts", "witnesses"):
+        (target / folder).mkdir(parents=True, exist_ok=True)
+        for old in (target / folder).glob("*.receipt"):
+            if f"{folder}/{old.name}" not in files:
+                old.unlink()
     for name, data in files.items():
         (target / name).write_bytes(data)
     print(f"{len(files)} files, {sum(map(len, files.values()))} bytes", file=sys.stderr)

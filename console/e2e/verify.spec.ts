@@ -1,8 +1,9 @@
 // The verify page: good and tampered receipts, offline, under another key.
 
+import { readFileSync } from "node:fs";
 import { anEntry, expect, receipt, test, visit } from "./fixtures";
 
-const STEPS = 14;
+const STEPS = 15;
 const file = (name: string, buffer: Buffer) => ({ name, mimeType: "application/stele-receipt+cbor", buffer });
 
 test("a good receipt passes every step and says who, what, when and by which rule", async ({ page, request }) => {
@@ -15,7 +16,7 @@ test("a good receipt passes every step and says who, what, when and by which rul
   for (const term of ["Who", "What", "When", "By which rule"]) await expect(facts.getByRole("term").filter({ hasText: new RegExp(`^${term}$`) })).toBeVisible();
   await expect(facts).toContainText(`${entry.register}@`);
   await expect(facts.getByTitle(entry.party).first()).toBeVisible();
-  const steps = page.getByRole("table", { name: /fourteen verification steps/ }).getByRole("row");
+  const steps = page.getByRole("table", { name: /fifteen verification steps/ }).getByRole("row");
   await expect(steps).toHaveCount(STEPS + 1);
   await expect(steps.getByText("Failed", { exact: true })).toHaveCount(0);
   await expect(steps.getByText("Not reached", { exact: true })).toHaveCount(0);
@@ -30,7 +31,7 @@ test("a tampered receipt is refused with the failing step", async ({ page, reque
   await page.getByLabel("choose a file").setInputFiles(file("tampered.receipt", bytes));
   await expect(page.getByRole("region", { name: "Not valid" })).toContainText("entry-mismatch");
   await expect(page.getByRole("region", { name: "What it proves" })).toHaveCount(0);
-  const steps = page.getByRole("table", { name: /fourteen verification steps/ });
+  const steps = page.getByRole("table", { name: /fifteen verification steps/ });
   await expect(steps.getByRole("row", { name: /^12 / })).toContainText("Failed");
   await expect(steps.getByRole("row", { name: /^13 / })).toContainText("Not reached");
 });
@@ -86,4 +87,37 @@ test("another network's key does not verify this network's receipts", async ({ p
   await page.getByText("Use another network's descriptor").click();
   await page.getByRole("button", { name: "Take the node's key instead" }).click();
   await expect(page.getByText(/This node shows another network key/)).toHaveCount(0);
+});
+
+// From the published vectors: a receipt of a fictional network, two of whose three witnesses cosigned.
+const VECTORS = new URL("../../vectors/", import.meta.url);
+const vector = (name: string) => readFileSync(new URL(name, VECTORS));
+
+test("a receipt says which outside witnesses saw it, and a reader may ask for them", async ({ page }) => {
+  const rows = JSON.parse(vector("witnesses.json").toString()) as { name: string; file: string; network: string; policy: { keys: string[] } }[];
+  const row = rows.find(({ name }) => name === "good-two-of-three");
+  if (!row) throw new Error("the vector is missing");
+  await visit(page, "verify", /Verify a receipt/);
+  await page.getByText("Use another network's descriptor").click();
+  await page.getByLabel("Descriptor, JSON").fill(vector(row.network).toString());
+  await page.getByRole("button", { name: "Keep this key" }).click();
+  const choose = () => page.getByLabel("choose a file").setInputFiles(file("witnessed.receipt", vector(row.file)));
+  const facts = page.getByRole("region", { name: "What it proves" });
+  await choose();
+  await expect(facts).toContainText("witness.example/north is said to have seen this history of the log at 2026-01-01 00:01:01");
+
+  await page.getByText("Ask for witnesses").click();
+  const keys = page.getByLabel("Witness keys, one a line");
+  await keys.fill(row.policy.keys.join("\n"));
+  await page.getByLabel("How many of them must have cosigned").fill("2");
+  // Another file of the same bytes: the input tells of a change only.
+  await page.getByLabel("choose a file").setInputFiles(file("again.receipt", vector(row.file)));
+  await expect(facts).toContainText("witness.example/east saw this history of the log at 2026-01-01 00:01:01");
+  await page.getByLabel("How many of them must have cosigned").fill("3");
+  await choose();
+  await expect(page.getByRole("region", { name: "Not valid" })).toContainText("not-witnessed");
+  await keys.fill("no key");
+  await page.getByLabel("choose a file").setInputFiles(file("again.receipt", vector(row.file)));
+  await page.getByRole("alert").getByRole("link", { name: /These witnesses cannot be asked for/ }).click();
+  await expect(keys).toBeFocused();
 });

@@ -17,6 +17,7 @@ use stele_core::id::{NetworkId, sha256};
 use stele_core::merkle::checkpoint::{Checkpoint, Note, NoteLimits, VerifierKey};
 use stele_core::receipt::{NetworkDescriptor, Verified, verify};
 use stele_core::suite::PublicKey;
+use stele_core::witness::{AddCheckpoint, LogKey, WitnessKey};
 
 /// A target: its name, its body, its seeds.
 pub struct Target {
@@ -59,13 +60,16 @@ const fn target(name: &'static str, body: fn(&[u8]), seeds: fn() -> Vec<Vec<u8>>
     Target { name, body, seeds }
 }
 
-/// Fictional notes: a text with two signatures, a checkpoint, a verifier key.
-const NOTES: [&str; 3] = [
+/// Fictional notes: a text with two signatures, a checkpoint, a verifier key, a witness's key, a request to a witness.
+const NOTES: [&str; 5] = [
     "orchard.example/log\n1000\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\nextra line\n\n\
      \u{2014} orchard.example/log Az3grlgtzPICa5OS8npVmf1Myq/5IZniMp+ZJurmRDeOoRDe4URYN7u5/Zhcyv2q1gGzGku9nTo+zyWE+xeMcTOAYQ8=\n\
      \u{2014} witness.example AAAAAgME\n",
     "orchard.example/log\n0\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n",
     "orchard.example/log+0336ad8a+AS7m2dI7ZvHhFKkrFW2CvkIrr4ZSNQMnKaQ2xI9r2Y2Y",
+    "witness.example/north+2e91c626+BK0MMad3T2cEJEdrZyjkKv+HgqzCgGmi3tfGq3TVFAe5",
+    "old 20\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n\norchard.example/log\n21\n\
+     47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n\n\u{2014} orchard.example/log AAAAAgME\n",
 ];
 
 /// Decoding judges form: what is taken is kept byte for byte, and its parts are what the bytes say.
@@ -148,7 +152,7 @@ pub fn cose_key_decode(data: &[u8]) {
     }
 }
 
-/// Notes, checkpoints and verifier keys come back as they were.
+/// Notes, checkpoints, keys of logs and witnesses, and what a witness is asked come back as they were.
 pub fn checkpoint_note(data: &[u8]) {
     let Ok(text) = core::str::from_utf8(data) else {
         return;
@@ -161,6 +165,15 @@ pub fn checkpoint_note(data: &[u8]) {
     }
     if let Ok(key) = VerifierKey::parse(text) {
         assert_eq!(key.format(), text);
+    }
+    if let Ok(key) = WitnessKey::parse(text) {
+        assert_eq!(key.format(), text);
+    }
+    if let Ok(key) = LogKey::parse(text) {
+        assert_eq!(key.format(), text);
+    }
+    if let Ok(request) = AddCheckpoint::parse(text, &NoteLimits::default()) {
+        assert_eq!(request.format().expect("parsed before"), text);
     }
 }
 

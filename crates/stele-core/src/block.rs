@@ -6,7 +6,9 @@ use crate::id::{
     BlockHash, EntryId, Hash, Height, KeyId, LogIndex, NetworkId, PartyId, RegisterName, TimeMs,
     sha256,
 };
+use crate::merkle::checkpoint::Checkpoint;
 use crate::suite::{PublicKey, SigningKey, SuiteError};
+use crate::witness::log_origin;
 
 /// COSE header label `vds`, the verifiable data structure (RFC 9942).
 const LABEL_VDS: i64 = 395;
@@ -324,6 +326,16 @@ impl Certificate {
     /// [`SuiteError`].
     pub fn verify(&self, key: &PublicKey) -> Result<(), SuiteError> {
         key.verify(self.header.alg, &self.message(), &self.signature)
+    }
+
+    /// What the certificate says of the log, as a checkpoint (C2SP tlog-checkpoint).
+    pub fn checkpoint(&self) -> Checkpoint {
+        Checkpoint {
+            origin: log_origin(&self.header.network),
+            size: self.header.tree_size.get(),
+            root: *self.log_root.as_bytes(),
+            extensions: Vec::new(),
+        }
     }
 
     /// The certificate as a COSE_Sign1 that carries the log root as its payload.

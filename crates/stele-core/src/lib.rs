@@ -6,6 +6,7 @@
 //! - [`id`]: identifier newtypes. [`cbor`]: the one encoding of everything. [`suite`]: keys and signatures.
 //! - [`entry`]: signed commands. [`genesis`]: what a network starts with. [`block`]: records and certificates.
 //! - [`merkle`]: the log's tree. [`state_proof`]: the state's tree. [`receipt`]: proofs for anyone.
+//! - [`witness`]: cosignatures of outsiders, against two histories.
 //! - [`machine`]: what the ledger asks of the registers.
 
 pub mod block;
@@ -18,3 +19,4 @@ pub mod merkle;
 pub mod receipt;
 pub mod state_proof;
 pub mod suite;
+pub mod witness;

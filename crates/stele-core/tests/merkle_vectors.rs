@@ -16,6 +16,7 @@ use stele_core::merkle::{
     Hash, base64_decode, empty_root, leaf_hash, verify_consistency, verify_inclusion,
     verify_subtree_consistency, verify_subtree_inclusion,
 };
+use stele_core::witness::{AddCheckpoint, WitnessKey, WitnessPolicy};
 
 fn data(path: &str) -> PathBuf {
     let root =
@@ -258,6 +259,50 @@ fn sunlight_cosignatures_verify() {
     assert!(refused.is_err(), "a split view is no consistent history");
 }
 
+/// Real witnesses under our policies: two logs, two witnesses and a mirror, and the split view between them.
+#[test]
+fn sunlight_cosignatures_meet_policies() {
+    let folder = "sunlight/cmd/skylight/testdata";
+    let rome = "000de184301123b9278c086a7d9f68c9577e83872224c197058fd90784ea9706";
+    let key = |file: &str| {
+        let keys: Value = serde_json::from_str(&read(&format!("{folder}/{file}"))).expect("JSON");
+        let key = keys["verifier_keys"][0].as_str().expect("a key");
+        WitnessKey::parse(key).expect("a witness key")
+    };
+    let note = |file: &str| {
+        let note = read(&format!("{folder}/{file}/checkpoint"));
+        Note::parse(&note, &NoteLimits::default()).expect("a note")
+    };
+    let keys = vec![
+        key("witness/witness.v0.json"),
+        key("witness/mirror/mirror.v0.json"),
+        key("witness2/witness.v0.json"),
+    ];
+    let policy = WitnessPolicy::new(keys, 1).expect("a policy");
+    let cosigners = |text: &str, note: &Note| {
+        let lines: Vec<_> = note
+            .signatures
+            .iter()
+            .map(|line| line.line().expect("formats"))
+            .collect();
+        let found = policy.cosigners(text, lines.iter().map(String::as_str));
+        found.into_iter().map(|by| by.name).collect::<Vec<_>>()
+    };
+    let (seen, mirrored) = (
+        note(&format!("witness/{rome}")),
+        note(&format!("witness/mirror/{rome}")),
+    );
+    let (by_witness, by_mirror) = (
+        cosigners(&seen.text, &seen),
+        cosigners(&mirrored.text, &mirrored),
+    );
+    assert_eq!((by_witness.len(), by_mirror.len()), (1, 1));
+    // One origin, one size, two roots: who cosigned one of them did not cosign the other.
+    assert_ne!(seen.text, mirrored.text);
+    assert_eq!(cosigners(&seen.text, &mirrored), [""; 0]);
+    assert_eq!(cosigners(&mirrored.text, &seen), [""; 0]);
+}
+
 /// The log's own signature in static-ct-api: RFC 6962's TreeHeadSignature by ECDSA P-256 (type 0x05).
 #[test]
 fn sunlight_tree_head_verifies() {
@@ -320,15 +365,21 @@ fn c2sp_examples_parse() {
     );
 
     // A witness request is consistency data, a blank line, and the same note.
-    let request = read("c2sp/add-checkpoint-request-example.txt");
-    let (_, embedded) = request.split_once("\n\n").expect("a blank line");
-    let embedded = Note::parse(embedded, &limits).expect("a note");
+    let text = read("c2sp/add-checkpoint-request-example.txt");
+    let request = AddCheckpoint::parse(&text, &limits).expect("a request");
+    assert_eq!(request.format().expect("formats"), text);
+    assert_eq!((request.old_size, request.proof.len()), (20_852_014, 4));
     assert_eq!(
-        Checkpoint::parse(&embedded.text).expect("a checkpoint"),
+        Checkpoint::parse(&request.note.text).expect("a checkpoint"),
         checkpoint
     );
     // The answer is signature lines only: no note.
-    assert!(Note::parse(&read("c2sp/add-checkpoint-response-example.txt"), &limits).is_err());
+    let answer = read("c2sp/add-checkpoint-response-example.txt");
+    assert!(Note::parse(&answer, &limits).is_err());
+    for line in answer.lines() {
+        let line = NoteSignature::parse(line).expect("a signature line");
+        assert!(line.cosignature().is_some(), "{line:?}");
+    }
 }
 
 /// Sigsum's proofs hold a leaf of our tree kind, and its log signs the checkpoint text without note framing.

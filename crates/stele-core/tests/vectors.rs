@@ -8,8 +8,9 @@ use stele_core::cbor;
 use stele_core::entry::Entry;
 use stele_core::genesis::Genesis;
 use stele_core::id::{NetworkId, PartyId, sha256};
-use stele_core::receipt::{NetworkDescriptor, Verified, verify};
+use stele_core::receipt::{NetworkDescriptor, Verified, verify, verify_witnessed};
 use stele_core::suite::{BatchItem, PublicKey, SuiteError, verify_batch};
+use stele_core::witness::{PolicyError, WitnessKey, WitnessPolicy};
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../vectors")
@@ -186,6 +187,52 @@ fn receipts() {
         }
     }
     report(&failures, rows.len());
+}
+
+fn policy(row: &Json) -> Result<WitnessPolicy, PolicyError> {
+    let keys = row["policy"]["keys"].as_array().expect("keys");
+    let keys = keys
+        .iter()
+        .map(|key| WitnessKey::parse(key.as_str().expect("a key")))
+        .collect::<Result<_, _>>()?;
+    WitnessPolicy::new(keys, row["policy"]["min"].as_u64().expect("min") as usize)
+}
+
+#[test]
+fn witnesses() {
+    let rows = rows("witnesses.json");
+    let mut failures = Vec::new();
+    for row in &rows {
+        let network = std::fs::read(root().join(row["network"].as_str().expect("network")));
+        let network = serde_json::from_slice(&network.expect("network")).expect("network");
+        let network = descriptor(&network).expect("a usable network");
+        let name = &row["name"];
+        match verify_witnessed(&bytes(row), &network, &policy(row).expect("a policy")) {
+            Ok(verified) => {
+                let cosigned = verified.cosigned.expect("a policy was given");
+                let cosigned = cosigned
+                    .iter()
+                    .map(|by| serde_json::json!({"name": by.name, "time": by.time}));
+                let found: Json = cosigned.collect();
+                if row["witnessed"] != found {
+                    failures.push(format!("{name}: {found}, should be {}", row["witnessed"]));
+                }
+            }
+            Err(error) if row["code"] != error.reason.code() => {
+                failures.push(format!("{name}: {error}, should be {}", row["code"]));
+            }
+            Err(_) => {}
+        }
+        // Without a policy nobody is asked.
+        let carried = verify(&bytes(row), &network).map(|verified| verified.cosigned);
+        if row["step"] != 14 && carried != Ok(None) {
+            failures.push(format!("{name}: {carried:?} without a policy"));
+        }
+    }
+    report(&failures, rows.len());
+    for row in &self::rows("witness-policies.json") {
+        assert!(policy(row).is_err(), "{}", row["name"]);
+    }
 }
 
 #[test]

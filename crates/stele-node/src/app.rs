@@ -5,8 +5,12 @@ use std::time::Duration;
 
 use stele_core::id::{EntryId, LogIndex};
 use stele_core::machine::Refusal;
+use stele_core::merkle::checkpoint::Note;
+use stele_core::receipt::Receipt;
+use stele_core::suite::SigningKey;
+use stele_core::witness::LogKey;
 use stele_epcis::EpcisService;
-use stele_ledger::ledger::{Finalised, Ledger, Progress};
+use stele_ledger::ledger::{Finalised, Ledger, LedgerError, Progress, ProofError};
 use stele_network::Network;
 use stele_registers::Registry;
 use tokio::sync::{oneshot, watch};
@@ -15,12 +19,17 @@ use crate::auth::{ApiToken, Gate, Keystore};
 use crate::index::Index;
 use crate::metrics::Metrics;
 use crate::runs::Runs;
+use crate::witnesses::Witnesses;
 
 /// How long a request waits for its entry to become final.
 pub const FINAL_WAIT: Duration = Duration::from_secs(30);
 
 /// The node's parts, shared by all requests.
 pub struct App {
+    /// Who is asked to cosign the log's checkpoints. Before the ledger, which it holds too.
+    pub witnesses: Witnesses,
+    /// Signs checkpoints where the network key cannot.
+    pub log_key: Arc<SigningKey>,
     /// This node's part of a network of several validators; `None` where there is one. Before the ledger, so that the node leaves
     /// the network before its ledger closes.
     pub network: Option<Network>,
@@ -88,6 +97,47 @@ impl App {
                 "Ask for the entry by its id in a moment. Submitting the same bytes again is safe: it is ordered once.",
             )),
         }
+    }
+
+    /// The receipt of a final entry: under the newest cosigned block that covers it where there are witnesses, under its own
+    /// block otherwise.
+    ///
+    /// # Errors
+    /// [`LedgerError`].
+    pub fn entry_receipt(&self, index: LogIndex, with_entry: bool) -> Result<Receipt, LedgerError> {
+        let Some((height, lines)) = self.witnesses.best_for(index) else {
+            return self.ledger.entry_receipt(index, with_entry);
+        };
+        let mut receipt = self.ledger.entry_receipt_at(index, height, with_entry)?;
+        receipt.witnesses = lines;
+        Ok(receipt)
+    }
+
+    /// A receipt for state keys, with the witness lines of its block where there are some.
+    ///
+    /// # Errors
+    /// [`ProofError`].
+    pub fn state_receipt(&self, keys: &[(&str, &[u8])]) -> Result<Receipt, ProofError> {
+        let mut receipt = self.ledger.state_receipt(keys)?;
+        receipt.witnesses = self.witnesses.lines_of(&receipt.certificate);
+        Ok(receipt)
+    }
+
+    /// The log's checkpoint under its signatures: the newest that witnesses cosigned, or the newest of all where none did.
+    pub fn checkpoint(&self) -> Note {
+        let (certificate, lines) = self
+            .witnesses
+            .newest()
+            .unwrap_or_else(|| (self.ledger.head().certificate, Vec::new()));
+        let mut note = self.ledger.checkpoint_note(&certificate, &self.log_key);
+        note.signatures.extend(lines);
+        note
+    }
+
+    /// The keys under which the checkpoint verifies, as C2SP verifier keys.
+    pub fn log_keys(&self) -> Vec<String> {
+        let keys = self.ledger.log_keys(self.log_key.public());
+        keys.iter().map(LogKey::format).collect()
     }
 
     /// The log index of an entry, waiting for the read model to reach what is final.

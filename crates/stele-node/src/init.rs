@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `ledger/` | entry log, tree, state (stele-ledger) |
 //! | `keys/` | keystore, encrypted under the node's secret or a passphrase |
-//! | `node.secret` | random secret that unlocks the node's own keys and is the source of the API token; readable by its owner only |
+//! | `node.secret` | random secret that unlocks the node's own keys and is the source of the API token and of the log key; readable by its owner only |
 //! | `network.json` | the descriptor that verifiers keep |
 //! | `policies.cedar` | the operator's own API policies, if any (docs/security.md) |
 //! | `index.db`, `epcis.db` | read model and captured documents |

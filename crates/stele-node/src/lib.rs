@@ -19,6 +19,7 @@ mod metrics;
 mod problem;
 mod runs;
 mod seat;
+mod witnesses;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -37,6 +38,7 @@ pub use init::{Home, NETWORK_KEY, OPERATOR_KEY, descriptor_json};
 pub use problem::Problem;
 pub use runs::{RunView, ScenarioInfo, ScenarioProgress, ScenarioRunner};
 pub use seat::{Bundle, SeatFiles};
+pub use witnesses::{WitnessEndpoint, WitnessState};
 
 use crate::auth::{
     ApiToken, Gate, GateSettings, Keystore, KeystoreError, Policies, PolicyError, QuotaSettings,
@@ -45,6 +47,7 @@ use crate::auth::{
 use crate::index::Index;
 use crate::metrics::Metrics;
 use crate::runs::Runs;
+use crate::witnesses::Witnesses;
 
 /// How a node runs.
 #[derive(Clone)]
@@ -61,6 +64,8 @@ pub struct NodeConfig {
     pub allowed_hosts: Vec<String>,
     /// How much each caller may do.
     pub quotas: QuotaSettings,
+    /// Outside witnesses that are asked to cosign the log's checkpoints.
+    pub witnesses: Vec<WitnessEndpoint>,
     /// Settings of the ledger.
     pub ledger: LedgerOptions,
 }
@@ -75,6 +80,7 @@ impl NodeConfig {
             trust_loopback: true,
             allowed_hosts: Vec::new(),
             quotas: QuotaSettings::default(),
+            witnesses: Vec::new(),
             ledger: LedgerOptions::default(),
         }
     }
@@ -254,7 +260,10 @@ fn open(
     let operator = keystore.unlock(OPERATOR_KEY)?;
     let epcis = Arc::new(epcis::open(&home.epcis(), Arc::clone(&ledger), operator)?);
     resume_captures(&epcis);
+    let log_key = Arc::new(witnesses::log_key(&secret));
     let app = App {
+        witnesses: Witnesses::start(&ledger, Arc::clone(&log_key), &config.witnesses),
+        log_key,
         network,
         ledger,
         registry,
@@ -329,6 +338,16 @@ impl RunningNode {
     /// The network descriptor (docs/format.md section 8).
     pub fn descriptor(&self) -> serde_json::Value {
         descriptor_json(self.app.ledger.genesis())
+    }
+
+    /// The keys under which this node's checkpoints verify, as C2SP verifier keys: what a witness is given.
+    pub fn log_keys(&self) -> Vec<String> {
+        self.app.log_keys()
+    }
+
+    /// How the log's witnesses do.
+    pub fn witnesses(&self) -> Vec<WitnessState> {
+        self.app.witnesses.states()
     }
 
     /// Whether the network was founded by this start.

@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use parking_lot::Mutex;
 
 use crate::app::{App, SharedApp};
+use crate::witnesses::WitnessState;
 
 /// Upper ends of the latency classes, in seconds.
 const CLASSES: [f64; 12] = [
@@ -253,8 +254,34 @@ pub fn render(app: &App) -> String {
             bytes,
         );
     }
+    witnesses(&mut out, &app.witnesses.states());
     app.metrics.write(&mut out);
     out.page
+}
+
+/// How the log's witnesses do.
+fn witnesses(out: &mut Text, states: &[WitnessState]) {
+    if states.is_empty() {
+        return;
+    }
+    out.family(
+        "stele_witness_cosigned_size",
+        "gauge",
+        "Size of the log that the witness cosigned last for this node; 0 for none.",
+    );
+    for state in states {
+        let size = state.cosigned.map_or(0, |(size, _)| size);
+        out.sample("", &[("witness", state.key.name())], size as f64);
+    }
+    out.family(
+        "stele_witness_failing",
+        "gauge",
+        "1 when the witness gave nothing the last time it was asked.",
+    );
+    for state in states {
+        let failing = u8::from(state.problem.is_some());
+        out.sample("", &[("witness", state.key.name())], f64::from(failing));
+    }
 }
 
 /// From the kernel's own account (proc(5), `VmRSS`); `None` where there is no such file.

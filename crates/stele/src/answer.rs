@@ -9,7 +9,7 @@ use crate::printer::clean;
 use crate::time::utc;
 
 /// The reasons in the order of their steps (docs/format.md section 7).
-const STEPS: [Reason; 14] = [
+const STEPS: [Reason; 15] = [
     Reason::TooLarge,
     Reason::Malformed,
     Reason::NotCanonical,
@@ -24,6 +24,7 @@ const STEPS: [Reason; 14] = [
     Reason::EntryMismatch,
     Reason::EventsMismatch,
     Reason::BadStateProof,
+    Reason::NotWitnessed,
 ];
 
 /// The step of section 7 that a reason belongs to; 0 for one that this program does not know.
@@ -34,7 +35,7 @@ pub fn step(reason: Reason) -> usize {
         .map_or(0, |at| at + 1)
 }
 
-/// The `expect` object of vectors/README.md with `"valid": true` before it.
+/// The `expect` object of vectors/README.md with `"valid": true` before it, and `witnessed` behind it where a policy asked.
 pub fn valid_json(verified: &Verified) -> Json {
     let header = &verified.certificate.header;
     let entry = verified.entry.as_ref();
@@ -43,7 +44,7 @@ pub fn valid_json(verified: &Verified) -> Json {
     let state = verified.state.iter().map(|claim| {
         json!({"register": claim.register, "key": hex::encode(&claim.key), "value": claim.value.as_ref().map(hex::encode)})
     });
-    json!({
+    let mut answer = json!({
         "valid": true,
         "who": record.map(|record| json!({
             "party": record.party.did(),
@@ -68,7 +69,14 @@ pub fn valid_json(verified: &Verified) -> Json {
         },
         "rule": record.map(|record| &record.rule),
         "witnesses": verified.witnesses,
-    })
+    });
+    if let Some(cosigned) = &verified.cosigned {
+        let cosigned = cosigned
+            .iter()
+            .map(|by| json!({"name": by.name, "time": by.time}));
+        answer["witnessed"] = cosigned.collect();
+    }
+    answer
 }
 
 fn outcome_json(outcome: &Outcome) -> Json {
@@ -149,11 +157,16 @@ pub fn sentences(
             format!("The entry was judged by {}.", clean(&entry.record.rule)),
         ));
     }
-    for line in &verified.witnesses {
-        lines.push((
-            "witness",
-            format!("\"{}\" (carried along, not judged)", clean(line)),
-        ));
+    match &verified.cosigned {
+        Some(cosigned) => lines.extend(cosigned.iter().map(|by| {
+            let time = utc(by.time.saturating_mul(1000));
+            let sentence = format!("{} saw this history of the log at {time}.", clean(&by.name));
+            ("witness", sentence)
+        })),
+        None => lines.extend(verified.witnesses.iter().map(|line| {
+            let sentence = format!("\"{}\" (carried along, not judged)", clean(line));
+            ("witness", sentence)
+        })),
     }
     lines
 }

@@ -106,6 +106,96 @@ fn answers_in_sentences() {
 }
 
 #[test]
+fn every_policy_of_witnesses_is_judged_as_expected() {
+    let rows = |name: &str| -> Vec<Json> {
+        let text = fs::read_to_string(vectors().join(name)).expect("the vectors are there");
+        serde_json::from_str(&text).expect("JSON")
+    };
+    let place = Place::new();
+    let path = |file: &Json| {
+        let file = vectors().join(file.as_str().expect("a path"));
+        file.display().to_string()
+    };
+    let judge = |file: &Json, network: &Json, policy: &Json, more: &[&str]| {
+        let (file, network, min) = (path(file), path(network), policy["min"].to_string());
+        let mut args = vec![
+            "verify",
+            &file,
+            "--network",
+            &network,
+            "--witnesses-min",
+            &min,
+        ];
+        for key in policy["keys"].as_array().expect("keys") {
+            args.extend(["--witness", key.as_str().expect("a key")]);
+        }
+        args.extend(more);
+        place.run(&args)
+    };
+    for row in rows("witnesses.json") {
+        let ran = judge(
+            &row["file"],
+            &row["network"],
+            &row["policy"],
+            &["--format", "json"],
+        );
+        let answer = ran.json();
+        assert_eq!(
+            answer["valid"],
+            row["valid"],
+            "{}: {}",
+            row["name"],
+            ran.whole()
+        );
+        for member in ["witnessed", "code", "step"] {
+            assert_eq!(
+                answer.get(member),
+                row.get(member),
+                "{}: {member}",
+                row["name"]
+            );
+        }
+    }
+    let receipt = Json::from("receipts/good-record-alone.receipt");
+    let network = Json::from("network-ed25519.json");
+    for row in rows("witness-policies.json") {
+        let ran = judge(&receipt, &network, &row["policy"], &[]);
+        assert_eq!(ran.code, 2, "{}: {}", row["name"], ran.whole());
+    }
+}
+
+#[test]
+fn witnesses_in_sentences() {
+    let place = Place::new();
+    let text = fs::read_to_string(vectors().join("witnesses.json")).expect("the vectors");
+    let rows: Vec<Json> = serde_json::from_str(&text).expect("JSON");
+    let row = rows
+        .iter()
+        .find(|row| row["name"] == "good-two-of-three")
+        .expect("a published row");
+    let keys: Vec<_> = row["policy"]["keys"]
+        .as_array()
+        .expect("keys")
+        .iter()
+        .flat_map(|key| ["--witness", key.as_str().expect("a key")])
+        .collect();
+    let file = vectors().join(row["file"].as_str().expect("a file"));
+    let (file, network) = (
+        file.display().to_string(),
+        vectors().join("network-ed25519.json").display().to_string(),
+    );
+    let given = ["verify", file.as_str(), "--network", network.as_str()];
+    let runs = [
+        vec!["--witnesses-min", "2"],
+        vec![],
+        vec!["--witnesses-min", "4"],
+    ]
+    .map(|more| place.run(&[&given[..], &keys, &more].concat()));
+    assert_eq!(runs.each_ref().map(|ran| ran.code), [0, 1, 2]);
+    assert_snapshot("verify-witnesses", &runs);
+}
+
+#[test]
 fn unusable_input_has_its_own_exit_code() {
     let place = Place::new();
     let receipt = vectors()

@@ -19,7 +19,8 @@ implementation cannot hide in the other; both run on the same files in `vectors/
 | `block` | sections 4 and 5: record, events, certificate |
 | `merkle` | RFC 9162 inclusion |
 | `state` | section 6, sparse Merkle proofs |
-| `receipt` | section 7: the shape of a receipt and its fourteen steps |
+| `receipt` | section 7: the shape of a receipt and the steps of its verification |
+| `witness` | section 9, cosignatures of outside witnesses |
 | `network` | section 8, genesis and network descriptor |
 """
 
@@ -27,18 +28,23 @@ from .entry import Entry, EntryError, decode_entry
 from .network import Network, NetworkError
 from .receipt import MAX_RECEIPT_BYTES, Verified, VerifyError, verify
 from .suites import CoseKeyError, PublicKey, UnsupportedSuite, did_of, party_id_of
+from .witness import Cosigned, PolicyError, WitnessKey, WitnessPolicy
 
 __all__ = [
     "MAX_RECEIPT_BYTES",
     "CoseKeyError",
+    "Cosigned",
     "Entry",
     "EntryError",
     "Network",
     "NetworkError",
+    "PolicyError",
     "PublicKey",
     "UnsupportedSuite",
     "Verified",
     "VerifyError",
+    "WitnessKey",
+    "WitnessPolicy",
     "decode_entry",
     "did_of",
     "party_id_of",

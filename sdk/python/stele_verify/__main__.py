@@ -1,7 +1,7 @@
-"""`python -m stele_verify FILE --network network.json`: verify one receipt offline.
+"""`python -m stele_verify FILE --network network.json [--witness VKEY ...]`: verify one receipt offline.
 
-Exit status: 0 valid, 1 invalid, 2 unusable input (no such file, a network descriptor that is not
-one, or a network whose suite this verifier does not have). The answer goes to stdout, all else to stderr.
+Exit status: 0 valid, 1 invalid, 2 unusable input (no such file, a network descriptor or witness key that
+is not one, or a network whose suite this verifier does not have). The answer goes to stdout, all else to stderr.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from .cbor import encode as encode_cbor
 from .network import Network, NetworkError
 from .receipt import MAX_RECEIPT_BYTES, Moment, Verified, VerifyError, verify
 from .suites import UnsupportedSuite
+from .witness import PolicyError, WitnessPolicy
 
 EXIT_VALID, EXIT_INVALID, EXIT_UNUSABLE = 0, 1, 2
 
@@ -32,6 +33,7 @@ HINTS = {
     "wrong-key": "give the descriptor of the network that issued the receipt with --network",
     "entry-mismatch": "the entry in the file is not the one that the network recorded",
     "events-mismatch": "the events in the file are not those that the network recorded",
+    "not-witnessed": "fetch the receipt again in a moment: a newer one may carry more cosignatures",
 }
 
 
@@ -39,6 +41,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="stele_verify", description="Verify a Stele receipt offline.")
     parser.add_argument("file", metavar="FILE", help="the receipt; - reads standard input")
     parser.add_argument("--network", required=True, metavar="JSON", help="the network descriptor to trust")
+    parser.add_argument(
+        "--witness",
+        action="append",
+        default=[],
+        metavar="VKEY",
+        help="the key of a witness to trust (name+id+base64); may be repeated",
+    )
+    parser.add_argument(
+        "--witnesses-min", type=int, metavar="N", help="how many of them must have cosigned [default: all]"
+    )
     parser.add_argument("--format", choices=("text", "json"), default="text")
     options = parser.parse_args(arguments)
     try:
@@ -47,9 +59,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return unusable(f"network descriptor {options.network}: {error}")
     except UnsupportedSuite as error:
         return unusable(f"network descriptor {options.network}: {error}", "use a verifier with this suite")
+    if options.witnesses_min is not None and not options.witness:
+        return unusable("--witnesses-min needs --witness")
+    try:
+        policy = WitnessPolicy(options.witness, options.witnesses_min) if options.witness else None
+    except PolicyError as error:
+        return unusable(str(error), "a witness publishes its key as name+id+base64")
     try:
         data = read(options.file)
-        verified = verify(data, network)
+        verified = verify(data, network, policy)
     except OSError as error:
         return unusable(f"receipt {options.file}: {error}")
     except UnsupportedSuite as error:
@@ -88,6 +106,7 @@ def report_invalid(error: VerifyError, form: str) -> None:
 def to_json(verified: Verified) -> dict[str, Any]:
     """The answer as JSON: ids, keys and values in hex, bodies as JSON and as hex of their CBOR."""
     what, record = verified.what, verified.when.record
+    judged = {} if verified.cosigned is None else {"witnessed": [vars(by) for by in verified.cosigned]}
     return {
         "valid": True,
         "network": {"name": verified.network.name, "network_id": verified.network.network_id.hex()},
@@ -125,6 +144,7 @@ def to_json(verified: Verified) -> dict[str, Any]:
         },
         "rule": verified.rule,
         "witnesses": list(verified.witnesses),
+        **judged,
     }
 
 
@@ -175,13 +195,23 @@ def to_text(verified: Verified) -> str:
     lines.append(f"       certified at {_moment(verified.when.certificate)}")
     if verified.rule:
         lines.append(f"rule   {clean(verified.rule)}")
-    lines += [f"witness (not judged) {json.dumps(line)}" for line in verified.witnesses]
+    if verified.cosigned is None:
+        lines += [f"witness (not judged) {json.dumps(line)}" for line in verified.witnesses]
+    for by in verified.cosigned or ():
+        lines.append(f"witness {clean(by.name)} cosigned at {_seconds(by.time)}")
     return "\n".join(lines)
 
 
 def clean(text: str) -> str:
     """Text on one line without control characters, so that a name cannot paint another line."""
     return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
+
+
+def _seconds(time: int) -> str:
+    try:
+        return datetime.fromtimestamp(time, timezone.utc).isoformat()
+    except (OverflowError, ValueError, OSError):
+        return f"{time} s"
 
 
 def _moment(moment: Moment) -> str:

@@ -1,4 +1,4 @@
-"""Receipts: the fourteen steps of `docs/format.md` section 7, in their order."""
+"""Receipts: the steps of `docs/format.md` section 7, in their order."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from .cbor import ABSENT, Malformed, decode
 from .entry import Command, Entry, EntryError, decode_entry
 from .network import Network
 from .suites import did_of
+from .witness import Cosigned, WitnessPolicy, checkpoint_text
 
 MAX_RECEIPT_BYTES = 2 * 1024 * 1024
 FORMAT = "stele-receipt/1"
@@ -31,6 +32,7 @@ STEPS = {
     12: "entry-mismatch",
     13: "events-mismatch",
     14: "bad-state-proof",
+    15: "not-witnessed",
 }
 
 
@@ -104,7 +106,8 @@ class When:
 
 @dataclass(frozen=True)
 class Verified:
-    """What a valid receipt proves. `who` and `rule` need an entry claim; witnesses are not judged."""
+    """What a valid receipt proves. `who` and `rule` need an entry claim. `witnesses` are the lines as
+    they were carried; `cosigned` says who of the policy's witnesses cosigned, None without a policy."""
 
     network: Network
     who: Who | None
@@ -112,11 +115,12 @@ class Verified:
     when: When
     rule: str | None
     witnesses: tuple[str, ...]
+    cosigned: tuple[Cosigned, ...] | None = None
 
 
-def verify(data: bytes, network: Network) -> Verified:
-    """Verifies a receipt against the network. Raises `VerifyError`, or `UnsupportedSuite` when
-    the network's suite cannot be judged at all."""
+def verify(data: bytes, network: Network, policy: WitnessPolicy | None = None) -> Verified:
+    """Verifies a receipt against the network, and the witnesses where a policy asks for some. Raises
+    `VerifyError`, or `UnsupportedSuite` when the network's suite cannot be judged at all."""
     if len(data) > MAX_RECEIPT_BYTES:
         raise VerifyError(1, f"{len(data)} bytes, at most {MAX_RECEIPT_BYTES}")
     faults: list[str] = []
@@ -131,7 +135,7 @@ def verify(data: bytes, network: Network) -> Verified:
     _check_versions(receipt, record)
     if record is None and not receipt.state_claims:
         raise VerifyError(5, "neither an entry nor a state value is claimed")
-    _check_certificate(certificate, network)
+    log_root = _check_certificate(certificate, network)
     if record is not None:
         _check_record(record, certificate.header)
     entry = _check_entry(receipt.entry, record, certificate.header)
@@ -140,7 +144,8 @@ def verify(data: bytes, network: Network) -> Verified:
         reason = state.why_not(claim, certificate.header.state_root)
         if reason is not None:
             raise VerifyError(14, f"{claim.register} {claim.key.hex()}: {reason}")
-    return _answer(network, receipt, record, entry, events)
+    cosigned = _check_witnesses(receipt, log_root, policy) if policy is not None else None
+    return _answer(network, receipt, record, entry, events, cosigned)
 
 
 def parse(data: bytes, faults: list[str]) -> Receipt:
@@ -172,8 +177,8 @@ def _check_versions(receipt: Receipt, record: Record | None) -> None:
         raise VerifyError(4, f"record of version {record.version}")
 
 
-def _check_certificate(certificate: Certificate, network: Network) -> None:
-    """Steps 6 to 10."""
+def _check_certificate(certificate: Certificate, network: Network) -> bytes:
+    """Steps 6 to 10; the log root."""
     header = certificate.header
     if header.network != network.network_id:
         raise VerifyError(6, f"the certificate speaks for network {header.network.hex()}")
@@ -184,6 +189,7 @@ def _check_certificate(certificate: Certificate, network: Network) -> None:
     log_root = _log_root(certificate)
     if not network.key.verify(header.alg, certificate.sig_structure(log_root), certificate.signature):
         raise VerifyError(10, "the network's signature does not cover this block header and log root")
+    return log_root
 
 
 def _log_root(certificate: Certificate) -> bytes:
@@ -248,12 +254,25 @@ def _check_events(certificate: Certificate) -> tuple[Event, ...] | None:
     return proof.events
 
 
+def _check_witnesses(receipt: Receipt, log_root: bytes, policy: WitnessPolicy) -> tuple[Cosigned, ...]:
+    """Step 15."""
+    header = receipt.certificate.header
+    checkpoint = checkpoint_text(header.network, header.tree_size, log_root)
+    cosigned = policy.cosigners(checkpoint, receipt.witnesses)
+    if len(cosigned) < policy.minimum:
+        raise VerifyError(
+            15, f"{len(cosigned)} of {len(policy.keys)} witnesses cosigned, {policy.minimum} are asked for"
+        )
+    return cosigned
+
+
 def _answer(
     network: Network,
     receipt: Receipt,
     record: Record | None,
     entry: Entry | None,
     events: tuple[Event, ...] | None,
+    cosigned: tuple[Cosigned, ...] | None,
 ) -> Verified:
     header = receipt.certificate.header
     return Verified(
@@ -273,4 +292,5 @@ def _answer(
         ),
         rule=record.rule if record else None,
         witnesses=receipt.witnesses,
+        cosigned=cosigned,
     )

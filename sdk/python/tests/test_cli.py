@@ -89,3 +89,26 @@ def test_unusable_files(tmp_path: Path) -> None:
         done = run(*arguments)
         assert (done.returncode, done.stdout) == (2, b""), arguments
         assert b"Traceback" not in done.stderr
+
+
+def test_witnesses() -> None:
+    rows = {row["name"]: row for row in table("witnesses.json")}
+
+    def judge(name: str, *more: str) -> subprocess.CompletedProcess[bytes]:
+        row = rows[name]
+        keys = [argument for key in row["policy"]["keys"] for argument in ("--witness", key)]
+        return run(FOLDER / row["file"], "--network", FOLDER / row["network"], *keys, *more)
+
+    done = judge("good-two-of-three", "--witnesses-min", "2")
+    assert done.returncode == 0, done.stderr
+    assert b"witness witness.example/north cosigned at 2026-01-01T00:01:01+00:00" in done.stdout
+    # Without a number all are asked for.
+    done = judge("good-two-of-three", "--format", "json")
+    answer = json.loads(done.stdout)
+    assert (done.returncode, answer["code"], answer["step"]) == (1, "not-witnessed", 15)
+    assert judge("good-latest-time").returncode == 0
+    for more in (["--witnesses-min", "4"], ["--witnesses-min", "x"], ["--witness", "no key"]):
+        done = judge("good-two-of-three", *more)
+        assert (done.returncode, done.stdout) == (2, b""), more
+    done = run(FOLDER / "receipts/good-record-alone.receipt", "--network", NETWORK, "--witnesses-min", "1")
+    assert done.returncode == 2

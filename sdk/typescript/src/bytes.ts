@@ -63,6 +63,35 @@ export function fromBase32(text: string): Uint8Array {
   return Uint8Array.from(bytes);
 }
 
+const BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/** Base64 with padding (RFC 4648 section 4). */
+export function toBase64(bytes: Uint8Array): string {
+  let text = "";
+  for (let i = 0; i < bytes.length; i += 3) {
+    const group = ((bytes[i] as number) << 16) | ((bytes[i + 1] ?? 0) << 8) | (bytes[i + 2] ?? 0);
+    const digits = [18, 12, 6, 0].map((shift) => BASE64.charAt((group >> shift) & 63)).join("");
+    const count = Math.min(3, bytes.length - i);
+    text += digits.slice(0, count + 1).padEnd(4, "=");
+  }
+  return text;
+}
+
+/** Reads exactly what `toBase64` writes; undefined for any other text. */
+export function fromBase64(text: string): Uint8Array | undefined {
+  if (!/^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(text) || text.endsWith("\n")) return undefined;
+  const bytes: number[] = [];
+  for (let i = 0; i < text.length; i += 4) {
+    const digits = text.slice(i, i + 4).replace(/=+$/, "");
+    let group = 0;
+    for (const digit of digits) group = (group << 6) | BASE64.indexOf(digit);
+    group <<= 6 * (4 - digits.length);
+    for (let byte = 0; byte < digits.length - 1; byte++) bytes.push((group >> (16 - 8 * byte)) & 255);
+  }
+  const read = Uint8Array.from(bytes);
+  return toBase64(read) === text ? read : undefined;
+}
+
 /** Whether two byte strings are equal. */
 export function equal(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && compare(a, b) === 0;

@@ -1,4 +1,4 @@
-// `stele-verify FILE --network network.json [--format text|json]`
+// `stele-verify FILE --network network.json [--witness VKEY ... [--witnesses-min N]] [--format text|json]`
 //
 // Data on stdout, all else on stderr. Exit code: 0 valid, 1 not valid, 2 input that cannot be used.
 
@@ -8,11 +8,13 @@ import { toHex } from "./bytes.js";
 import { itemToJson, verificationToJson } from "./json.js";
 import { partyDid } from "./keys.js";
 import { type Network, NetworkError, parseNetwork } from "./network.js";
-import { type Verification, verifyReceipt } from "./verify.js";
+import { STEPS, type Verification, verifyReceipt } from "./verify.js";
+import { PolicyError, type WitnessPolicy, witnessPolicy } from "./witness.js";
 
-const USAGE = `usage: stele-verify FILE --network NETWORK.json [--format text|json]
+const USAGE = `usage: stele-verify FILE --network NETWORK.json [--witness VKEY ... [--witnesses-min N]] [--format text|json]
 
-Checks a Stele receipt offline, with the key in a network descriptor.
+Checks a Stele receipt offline, with the key in a network descriptor. With --witness, which may be
+repeated, N of these witnesses must have cosigned the log (all of them by default).
 FILE may be - for standard input. Exit code: 0 valid, 1 not valid, 2 unusable input.
 `;
 
@@ -44,19 +46,33 @@ function run(argv: readonly string[]): number {
     return 0;
   }
   const network = readNetwork(options.network);
-  const result = verifyReceipt(read(options.file, "the receipt"), network);
+  const result = verifyReceipt(read(options.file, "the receipt"), network, options.policy);
   process.stdout.write(options.format === "json" ? `${JSON.stringify(verificationToJson(result), null, 2)}\n` : describe(result));
   return result.valid ? 0 : 1;
 }
 
-function parse(argv: readonly string[]): { file: string; network: string; format: string; help: boolean } {
+interface Options {
+  file: string;
+  network: string;
+  format: string;
+  help: boolean;
+  policy?: WitnessPolicy;
+}
+
+function parse(argv: readonly string[]): Options {
   const hint = "stele-verify --help shows the usage";
   let parsed;
   try {
     parsed = parseArgs({
       args: [...argv],
       allowPositionals: true,
-      options: { network: { type: "string" }, format: { type: "string", default: "text" }, help: { type: "boolean", short: "h", default: false } },
+      options: {
+        network: { type: "string" },
+        witness: { type: "string", multiple: true, default: [] },
+        "witnesses-min": { type: "string" },
+        format: { type: "string", default: "text" },
+        help: { type: "boolean", short: "h", default: false },
+      },
     });
   } catch (error) {
     throw new Unusable((error as Error).message, hint);
@@ -68,7 +84,20 @@ function parse(argv: readonly string[]): { file: string; network: string; format
   if (file === undefined || more.length > 0) throw new Unusable("expected one receipt file", hint);
   if (network === undefined) throw new Unusable("expected --network", "a node gives its descriptor at /v1/network");
   if (format !== "text" && format !== "json") throw new Unusable("--format is text or json", hint);
-  return { file, network, format, help };
+  const policy = readPolicy(values.witness, values["witnesses-min"]);
+  return { file, network, format, help, ...(policy && { policy }) };
+}
+
+function readPolicy(keys: readonly string[], min: string | undefined): WitnessPolicy | undefined {
+  const hint = "a witness publishes its key as name+id+base64";
+  if (min !== undefined && (keys.length === 0 || !/^[0-9]+$/.test(min))) throw new Unusable("--witnesses-min is a number and needs --witness", hint);
+  if (keys.length === 0) return undefined;
+  try {
+    return witnessPolicy(keys, min === undefined ? keys.length : Number(min));
+  } catch (error) {
+    if (!(error instanceof PolicyError)) throw error;
+    throw new Unusable(error.message, hint);
+  }
 }
 
 function read(file: string, what: string): Uint8Array {
@@ -89,7 +118,7 @@ function readNetwork(file: string): Network {
 }
 
 function describe(result: Verification): string {
-  if (!result.valid) return `not valid: ${result.code} (step ${result.step} of 14)\n  ${result.detail}\n`;
+  if (!result.valid) return `not valid: ${result.code} (step ${result.step} of ${STEPS.length})\n  ${result.detail}\n`;
   const { facts, receipt } = result;
   const { record, entry } = facts;
   const at = (ms: bigint) => (ms <= 8_640_000_000_000_000n ? new Date(Number(ms)).toISOString() : `${ms} ms`);
@@ -109,6 +138,7 @@ function describe(result: Verification): string {
     rows.push(["state", `${register} ${toHex(key)} ${value === null ? "is absent" : `= ${toHex(value)}`}`]);
   }
   rows.push(["certificate", `${at(receipt.header.timeMs)}, height ${receipt.header.height}, block ${toHex(facts.block)}`]);
-  for (const line of receipt.witnesses) rows.push(["witness", `${line} (not judged)`]);
+  if (!facts.cosigned) for (const line of receipt.witnesses) rows.push(["witness", `${line} (not judged)`]);
+  for (const { name, time } of facts.cosigned ?? []) rows.push(["witness", `${name} cosigned at ${at(time * 1000n)}`]);
   return `valid\n${rows.map(([name, value]) => `  ${name.padEnd(12)}${value}\n`).join("")}`;
 }

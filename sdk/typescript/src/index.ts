@@ -5,7 +5,7 @@
 //
 // `result` is either valid, with what the receipt proves, or names the first failing step.
 
-export { TextError, concat, fromBase32, fromHex, toBase32, toHex, utf8 } from "./bytes.js";
+export { TextError, concat, fromBase32, fromBase64, fromHex, toBase32, toBase64, toHex, utf8 } from "./bytes.js";
 export { CborError, type Item, decode, decodeStrict } from "./cbor.js";
 export { type Command, type Countersignature, type Entry, decodeEntry, entrySignatureHolds } from "./entry.js";
 export { type Json, itemToJson, verificationToJson } from "./json.js";
@@ -16,3 +16,15 @@ export { type BlockHeader, type EntryClaim, type Event, type LogRecord, type Rec
 export { ShapeError } from "./shape.js";
 export { type StateClaim, type Terminal, stateClaimFault, statePath } from "./state.js";
 export { type Facts, type FailureCode, STEPS, type StepDefinition, type StepResult, type StepStatus, type Verification, verifyReceipt } from "./verify.js";
+export {
+  type Cosigned,
+  type CosignatureLine,
+  PolicyError,
+  type WitnessKey,
+  type WitnessPolicy,
+  checkpointText,
+  cosigners,
+  parseWitnessKey,
+  readCosignature,
+  witnessPolicy,
+} from "./witness.js";

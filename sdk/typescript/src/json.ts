@@ -68,6 +68,7 @@ export function verificationToJson(result: Verification): Json {
       root: toHex(facts.logRoot),
     },
     witnesses: [...receipt.witnesses],
+    ...(facts.cosigned && { witnessed: facts.cosigned.map(({ name, time }) => ({ name, time: integer(time) })) }),
   };
 }
 

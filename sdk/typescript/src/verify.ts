@@ -1,4 +1,4 @@
-// Verification of a receipt: the fourteen steps of docs/format.md section 7, in their order.
+// Verification of a receipt: the steps of docs/format.md section 7, in their order.
 
 import { sha256 } from "@noble/hashes/sha2.js";
 import { equal } from "./bytes.js";
@@ -9,6 +9,7 @@ import type { Network } from "./network.js";
 import { type LogRecord, type Receipt, decodeReceipt } from "./receipt.js";
 import { isInputError } from "./shape.js";
 import { stateClaimFault } from "./state.js";
+import { type Cosigned, type WitnessPolicy, checkpointText, cosigners } from "./witness.js";
 
 const RECEIPT_BYTES_MAX = 2 * 1024 * 1024;
 
@@ -27,7 +28,8 @@ export type FailureCode =
   | "record-mismatch"
   | "entry-mismatch"
   | "events-mismatch"
-  | "bad-state-proof";
+  | "bad-state-proof"
+  | "not-witnessed";
 
 /** A step of the verification: its number, the code of its failure, and what it checks. */
 export interface StepDefinition {
@@ -53,10 +55,11 @@ export const STEPS: readonly StepDefinition[] = (
     ["entry-mismatch", "The entry is the one that the record names"],
     ["events-mismatch", "The events are the ones that the record names"],
     ["bad-state-proof", "Every state claim leads to the certified state root"],
+    ["not-witnessed", "Enough of your witnesses saw this history of the log"],
   ] as const
 ).map(([code, check], i) => ({ step: i + 1, code, check }));
 
-/** How a step went; `skipped` when the receipt holds nothing for it to check. */
+/** How a step went; `skipped` when the receipt holds nothing for it to check, or no witnesses are asked for. */
 export type StepStatus = "passed" | "failed" | "skipped" | "not-reached";
 
 /** A step with its result. */
@@ -88,6 +91,8 @@ export interface Facts {
   /** From the record's leaf hash to the log root. */
   readonly inclusion?: readonly PathStep[];
   readonly entry?: Entry;
+  /** Who of the policy's witnesses cosigned; without a policy it is not there. */
+  readonly cosigned?: readonly Cosigned[];
 }
 
 class Failure extends Error {
@@ -100,10 +105,11 @@ class Failure extends Error {
 }
 
 /**
- * Verifies a receipt under a network's key. Never throws on bad input: the first failing step
- * names the reason. Costs one signature verification and at most a few thousand hashes.
+ * Verifies a receipt under a network's key, and its witnesses where a policy asks for some. Never throws on bad input:
+ * the first failing step names the reason. Costs one signature verification, one more for each cosignature of the
+ * policy's witnesses, and at most a few thousand hashes.
  */
-export function verifyReceipt(bytes: Uint8Array, network: Network): Verification {
+export function verifyReceipt(bytes: Uint8Array, network: Network, policy?: WitnessPolicy): Verification {
   const statuses = new Map<FailureCode, StepStatus>();
   const step = (code: FailureCode, check: () => string | undefined, applies = true) => {
     const fault = applies ? check() : undefined;
@@ -111,7 +117,7 @@ export function verifyReceipt(bytes: Uint8Array, network: Network): Verification
     statuses.set(code, applies ? "passed" : "skipped");
   };
   try {
-    const { receipt, facts } = run(bytes, network, step);
+    const { receipt, facts } = run(bytes, network, step, policy);
     return { valid: true, steps: results(statuses), receipt, facts };
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
@@ -130,7 +136,7 @@ function results(statuses: ReadonlyMap<FailureCode, StepStatus>, detail?: string
 
 type Step = (code: FailureCode, check: () => string | undefined, applies?: boolean) => void;
 
-function run(bytes: Uint8Array, network: Network, step: Step): { receipt: Receipt; facts: Facts } {
+function run(bytes: Uint8Array, network: Network, step: Step, policy?: WitnessPolicy): { receipt: Receipt; facts: Facts } {
   step("too-large", () => (bytes.length > RECEIPT_BYTES_MAX ? `the receipt has ${bytes.length} bytes` : undefined));
 
   const faults: string[] = [];
@@ -178,6 +184,9 @@ function run(bytes: Uint8Array, network: Network, step: Step): { receipt: Receip
   step("events-mismatch", () => eventsFault(receipt), claim?.eventsBytes !== undefined);
   step("bad-state-proof", () => stateFault(receipt), receipt.stateClaims.length > 0);
 
+  const cosigned = policy && cosigners(policy, checkpointText(header.network, header.treeSize, logRoot), receipt.witnesses);
+  step("not-witnessed", () => witnessFault(cosigned, policy), policy !== undefined);
+
   return {
     receipt,
     facts: {
@@ -186,8 +195,14 @@ function run(bytes: Uint8Array, network: Network, step: Step): { receipt: Receip
       logRoot,
       ...(claim && inclusion && { record: claim.record, leafIndex: claim.leafIndex, inclusion: inclusion.steps }),
       ...(entry && { entry }),
+      ...(cosigned && { cosigned }),
     },
   };
+}
+
+function witnessFault(cosigned: readonly Cosigned[] | undefined, policy: WitnessPolicy | undefined): string | undefined {
+  if (!cosigned || !policy || cosigned.length >= policy.min) return undefined;
+  return `${cosigned.length} of ${policy.keys.length} witnesses cosigned, ${policy.min} are asked for`;
 }
 
 function inputFault(read: () => void): string | undefined {

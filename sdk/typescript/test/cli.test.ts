@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -61,4 +61,22 @@ test("input that cannot be used exits 2 with a hint", () => {
     assert.equal(stdout, "");
     assert.match(stderr, /^error: .+\nhint: .+\n$/);
   }
+});
+
+test("witnesses are asked for by key", () => {
+  const vectors = fileURLToPath(new URL("../../../../vectors/", import.meta.url));
+  const rows = JSON.parse(readFileSync(join(vectors, "witnesses.json"), "utf8")) as { name: string; file: string; network: string; policy: { keys: string[] } }[];
+  const row = rows.find(({ name }) => name === "good-two-of-three");
+  assert.ok(row);
+  const judge = (...more: string[]) =>
+    run(join(vectors, row.file), "--network", join(vectors, row.network), ...row.policy.keys.flatMap((key) => ["--witness", key]), ...more);
+  const two = judge("--witnesses-min", "2");
+  assert.equal(two.status, 0, two.stderr);
+  assert.match(two.stdout, /witness +witness\.example\/north cosigned at 2026-01-01T00:01:01\.000Z/);
+  // Without a number all are asked for.
+  const all = judge("--format", "json");
+  assert.equal(all.status, 1);
+  assert.deepEqual([JSON.parse(all.stdout).step, JSON.parse(all.stdout).code], [15, "not-witnessed"]);
+  for (const more of [["--witnesses-min", "4"], ["--witnesses-min", "x"], ["--witness", "no key"]]) assert.equal(judge(...more).status, 2);
+  assert.equal(run(good, "--network", network, "--witnesses-min", "1").status, 2);
 });

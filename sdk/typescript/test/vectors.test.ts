@@ -13,6 +13,7 @@ import { networkFromJson, parseNetwork } from "../src/network.js";
 import { isInputError } from "../src/shape.js";
 import { stateClaim, stateClaimFault } from "../src/state.js";
 import { type Verification, verifyReceipt } from "../src/verify.js";
+import { witnessPolicy } from "../src/witness.js";
 
 // dist/test/vectors.test.js is four folders below the repository's root.
 const VECTORS = fileURLToPath(new URL("../../../../vectors/", import.meta.url));
@@ -75,6 +76,37 @@ test("receipts.json", () => {
     }
     if (!result.valid) assert.fail(`${result.code}: ${result.detail}`);
     assert.deepEqual(answer(result), expect);
+  });
+});
+
+test("witnesses.json", () => {
+  each<WitnessVector>("witnesses.json", ({ network, policy, valid, step, code, witnessed, ...bytes }) => {
+    const trusted = parseNetwork(read(network).toString());
+    const result = verifyReceipt(given(bytes), trusted, witnessPolicy(policy.keys, policy.min));
+    if (!valid) {
+      assert.deepEqual(result.valid ? "valid" : { step: result.step, code: result.code }, { step, code });
+      if (step === 15) assert.ok(verifyReceipt(given(bytes), trusted).valid, "without a policy nobody is asked");
+      return;
+    }
+    if (!result.valid) assert.fail(`${result.code}: ${result.detail}`);
+    const found = result.facts.cosigned?.map(({ name, time }) => ({ name, time: Number(time) }));
+    assert.deepEqual(found, witnessed);
+  });
+});
+
+interface WitnessVector extends Given {
+  name: string;
+  network: string;
+  policy: { keys: string[]; min: number };
+  valid: boolean;
+  step?: number;
+  code?: string;
+  witnessed?: { name: string; time: number }[];
+}
+
+test("witness-policies.json", () => {
+  each<{ name: string; policy: { keys: string[]; min: number } }>("witness-policies.json", ({ policy }) => {
+    assert.throws(() => witnessPolicy(policy.keys, policy.min), { name: "PolicyError" });
   });
 });
 

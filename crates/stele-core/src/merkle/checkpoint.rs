@@ -109,6 +109,14 @@ pub struct NoteSignature {
 }
 
 impl NoteSignature {
+    /// Reads a line without its newline.
+    ///
+    /// # Errors
+    /// [`NoteError::SignatureLine`] with line 1.
+    pub fn parse(line: &str) -> Result<Self, NoteError> {
+        parse_signature(line).ok_or(NoteError::SignatureLine { line: 1 })
+    }
+
     /// The line without its newline.
     ///
     /// # Errors
@@ -368,7 +376,7 @@ impl Checkpoint {
 }
 
 /// Decimal digits without sign or leading zeros.
-fn parse_size(digits: &str) -> Option<u64> {
+pub(crate) fn parse_size(digits: &str) -> Option<u64> {
     let canonical = digits == "0"
         || (!digits.starts_with('0') && digits.bytes().all(|byte| byte.is_ascii_digit()));
     if canonical { digits.parse().ok() } else { None }

@@ -12,6 +12,7 @@ pub use build::{EntryClaim, Receipt, StateClaim, encode_state_proof};
 pub use descriptor::{DescriptorError, NetworkDescriptor};
 pub use verify::{
     Reason, Verified, VerifiedEntry, VerifiedState, VerifyError, verify, verify_state_claim,
+    verify_witnessed,
 };
 
 /// The largest receipt, in bytes, the entry included.

@@ -266,5 +266,5 @@ fn witness_lines<'a>(decoder: &mut Decoder<'a>) -> Result<Vec<&'a str>, DecodeEr
     if count == 0 {
         return expected(at, "a witness line at least");
     }
-    (0..count).map(|_| decoder.text(4096)).collect()
+    (0..count).map(|_| decoder.text(usize::MAX)).collect()
 }

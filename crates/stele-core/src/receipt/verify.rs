@@ -7,6 +7,7 @@ use crate::entry::Entry;
 use crate::id::{Hash, Height, LogIndex, TimeMs, sha256};
 use crate::merkle;
 use crate::state_proof::state_path;
+use crate::witness::{Cosigned, WitnessPolicy};
 
 /// Why a receipt does not verify; the codes of docs/format.md section 7.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -27,6 +28,7 @@ pub enum Reason {
     EntryMismatch,
     EventsMismatch,
     BadStateProof,
+    NotWitnessed,
 }
 
 impl Reason {
@@ -47,6 +49,7 @@ impl Reason {
             Self::EntryMismatch => "entry-mismatch",
             Self::EventsMismatch => "events-mismatch",
             Self::BadStateProof => "bad-state-proof",
+            Self::NotWitnessed => "not-witnessed",
         }
     }
 
@@ -75,6 +78,9 @@ impl Reason {
             Self::EntryMismatch => "The entry in the file is not the entry that was recorded.",
             Self::EventsMismatch => "The events in the file are not those that were recorded.",
             Self::BadStateProof => "The state value shown is not what the network's state holds.",
+            Self::NotWitnessed => {
+                "Too few of the witnesses that you trust saw this history of the log."
+            }
         }
     }
 }
@@ -105,8 +111,10 @@ pub struct Verified {
     pub entry: Option<VerifiedEntry>,
     /// The proven state values and absences.
     pub state: Vec<VerifiedState>,
-    /// Witness lines, carried but not judged.
+    /// The witness lines as they were carried.
     pub witnesses: Vec<String>,
+    /// Who of the policy's witnesses cosigned, in the policy's order; `None` without a policy.
+    pub cosigned: Option<Vec<Cosigned>>,
 }
 
 /// A proven entry.
@@ -137,11 +145,32 @@ pub struct VerifiedState {
     pub time: TimeMs,
 }
 
-/// Verifies a receipt under a network's key.
+/// Verifies a receipt under a network's key. Witness lines are carried along and not judged: see [`verify_witnessed`].
 ///
 /// # Errors
 /// [`VerifyError`] names the first step of docs/format.md section 7 that fails.
 pub fn verify(bytes: &[u8], network: &NetworkDescriptor) -> Result<Verified, VerifyError> {
+    judge(bytes, network, None)
+}
+
+/// Verifies a receipt under a network's key, and that enough outside witnesses saw the history of the log that it
+/// belongs to, so that not even all validators together can have made it for this receipt alone.
+///
+/// # Errors
+/// As [`verify`]; [`Reason::NotWitnessed`] where the policy is not met.
+pub fn verify_witnessed(
+    bytes: &[u8],
+    network: &NetworkDescriptor,
+    policy: &WitnessPolicy,
+) -> Result<Verified, VerifyError> {
+    judge(bytes, network, Some(policy))
+}
+
+fn judge(
+    bytes: &[u8],
+    network: &NetworkDescriptor,
+    policy: Option<&WitnessPolicy>,
+) -> Result<Verified, VerifyError> {
     if bytes.len() > RECEIPT_BYTES_MAX {
         return fail(Reason::TooLarge, format!("{} bytes", bytes.len()));
     }
@@ -162,6 +191,10 @@ pub fn verify(bytes: &[u8], network: &NetworkDescriptor) -> Result<Verified, Ver
         return fail(Reason::EntryMismatch, "an entry without a proof of it");
     }
     let state = check_state(&parsed, &certificate)?;
+    let cosigned = match policy {
+        Some(policy) => Some(check_witnesses(policy, &parsed, &certificate)?),
+        None => None,
+    };
     let witnesses = parsed
         .witnesses
         .iter()
@@ -172,7 +205,30 @@ pub fn verify(bytes: &[u8], network: &NetworkDescriptor) -> Result<Verified, Ver
         entry,
         state,
         witnesses,
+        cosigned,
     })
+}
+
+fn check_witnesses(
+    policy: &WitnessPolicy,
+    parsed: &Parsed<'_>,
+    certificate: &Certificate,
+) -> Result<Vec<Cosigned>, VerifyError> {
+    let checkpoint = certificate.checkpoint().text();
+    let checkpoint = checkpoint.expect("the origin of a network's log is plain text");
+    let cosigned = policy.cosigners(&checkpoint, parsed.witnesses.iter().copied());
+    if cosigned.len() < policy.min() {
+        return fail(
+            Reason::NotWitnessed,
+            format!(
+                "{} of {} witnesses cosigned, {} are asked for",
+                cosigned.len(),
+                policy.keys().len(),
+                policy.min()
+            ),
+        );
+    }
+    Ok(cosigned)
 }
 
 fn check_certificate(

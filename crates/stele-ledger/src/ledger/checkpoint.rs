@@ -1,63 +1,64 @@
-//! The log's checkpoint: the C2SP form of what the newest certificate says of the log.
+//! The log's checkpoint: the C2SP form of what a certificate says of the log (docs/design/0009-witnesses.md).
 
-use stele_core::merkle::checkpoint::{
-    Checkpoint, KEY_TYPE_ED25519, Note, NoteSignature, VerifierKey, note_message,
-};
-use stele_core::suite::{PublicKey, Suite};
+use stele_core::block::Certificate;
+use stele_core::merkle::checkpoint::Note;
+use stele_core::suite::{PublicKey, SigningKey, Suite};
+use stele_core::witness::{LogKey, certificate_line, log_origin, note_line};
 
 use super::Ledger;
 
 impl Ledger {
     /// The log's name in checkpoints: `stele/<network id>`.
     pub fn log_origin(&self) -> String {
-        format!("stele/{}", self.shared.network)
+        log_origin(&self.shared.network)
     }
 
-    /// The key under which checkpoints verify; `None` when the network key is not Ed25519, which C2SP signed notes need.
-    pub fn log_verifier_key(&self) -> Option<VerifierKey> {
-        Some(VerifierKey {
-            name: self.log_origin(),
-            key_type: KEY_TYPE_ED25519,
-            public_key: raw_ed25519(self.shared.signer()?.public())?.to_vec(),
-        })
+    /// The keys under which this node's checkpoints verify, each enough alone. `own` is the node's log key, which signs
+    /// where no Ed25519 network key is at hand.
+    pub fn log_keys(&self, own: &PublicKey) -> Vec<LogKey> {
+        let origin = self.log_origin();
+        if let Some(signer) = self.network_signer() {
+            return LogKey::of_ed25519(&origin, signer.public())
+                .into_iter()
+                .collect();
+        }
+        let certificates = LogKey::of_certificates(&origin, &self.shared.genesis.network_key);
+        [certificates]
+            .into_iter()
+            .chain(LogKey::of_ed25519(&origin, own))
+            .collect()
     }
 
-    /// The checkpoint of the newest final block, signed by the network key (C2SP tlog-checkpoint); `None` as above.
+    /// The checkpoint of a final block, signed (C2SP tlog-checkpoint).
     ///
-    /// The network key also signs certificates. No signature of one kind passes for the other: what a certificate signs
-    /// begins with the byte 0x84, which begins no UTF-8 text, and a checkpoint is text. The text is made here, of the newest
+    /// A network key of Ed25519 that this node holds signs it. No other network key can: one of several validators signs
+    /// nothing but blocks. Then the block's certificate is one line, which proves the checkpoint under the network key, and
+    /// `own` signs another, for witnesses and monitors that know Ed25519 alone.
+    ///
+    /// A network key also signs certificates. No signature of one kind passes for the other: what a certificate signs
+    /// begins with the byte 0x84, which begins no UTF-8 text, and a checkpoint is text. The text is made here, of the
     /// certificate alone, so nobody chooses what the network key signs.
-    pub fn signed_checkpoint(&self) -> Option<String> {
-        let key = self.log_verifier_key()?;
-        let head = self.head();
-        let checkpoint = Checkpoint {
-            origin: key.name.clone(),
-            size: head.log_size().get(),
-            root: *head.certificate.log_root.as_bytes(),
-            extensions: Vec::new(),
+    ///
+    /// # Panics
+    /// When `own` is not of suite Ed25519.
+    pub fn checkpoint_note(&self, certificate: &Certificate, own: &SigningKey) -> Note {
+        let text = certificate.checkpoint().text();
+        let text = text.expect("the origin is plain text");
+        let origin = self.log_origin();
+        let signed = |key| note_line(&origin, key, &text).expect("a text and a name of ours");
+        let signatures = match self.network_signer() {
+            Some(signer) => vec![signed(signer)],
+            None => vec![
+                certificate_line(certificate, &self.shared.genesis.network_key),
+                signed(own),
+            ],
         };
-        let text = checkpoint.text().expect("the origin is plain text");
-        let message = note_message(&text).expect("the text ends with a newline");
-        let signature = NoteSignature {
-            key_id: key.key_id(),
-            name: key.name,
-            signature: self.shared.signer()?.sign(message),
-        };
-        let note = Note {
-            text,
-            signatures: vec![signature],
-        };
-        Some(
-            note.format()
-                .expect("there is one signature by a proper name"),
-        )
+        Note { text, signatures }
     }
-}
 
-/// The 32 bytes of an Ed25519 key, the last of its COSE_Key (docs/format.md section 2).
-fn raw_ed25519(key: &PublicKey) -> Option<[u8; 32]> {
-    if key.suite() != Suite::Ed25519 {
-        return None;
+    /// The network key, where this node holds it and it makes Ed25519 signatures.
+    fn network_signer(&self) -> Option<&SigningKey> {
+        let signer = self.shared.signer()?;
+        (signer.suite() == Suite::Ed25519).then_some(signer)
     }
-    key.to_cose_key().last_chunk().copied()
 }

@@ -133,8 +133,22 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError`].
     pub fn entry_receipt(&self, index: LogIndex, with_entry: bool) -> Result<Receipt, LedgerError> {
+        let height = self.shared.log.entry(index)?.height;
+        self.entry_receipt_at(index, height, with_entry)
+    }
+
+    /// The receipt of a final entry under the certificate of a later block, which covers it too: one that witnesses cosigned.
+    ///
+    /// # Errors
+    /// [`LedgerError`]; [`LedgerError::Tree`] when the block does not cover the entry.
+    pub fn entry_receipt_at(
+        &self,
+        index: LogIndex,
+        height: Height,
+        with_entry: bool,
+    ) -> Result<Receipt, LedgerError> {
         let found = self.shared.log.entry(index)?;
-        let certificate = self.certificate(found.height)?;
+        let certificate = self.certificate(height)?;
         let path = self
             .shared
             .tree

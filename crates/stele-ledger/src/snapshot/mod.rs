@@ -3,7 +3,7 @@
 //! A snapshot holds the state after one block, the blocks of the hour up to it, and the right edge of the log's Merkle tree
 //! before them. Nothing in it has to be believed: the block's certificate vouches for the state's root and, through the edge and
 //! the blocks' records, for the log's. The hour is as long as an entry can be valid, so the node knows every entry id that could
-//! be replayed, and checks each against the certificate. Design note 0010; bytes in docs/format.md section 9.
+//! be replayed, and checks each against the certificate. Design note 0010; bytes in docs/format.md section 10.
 //!
 //! - [`Ledger::export_snapshot`] writes a snapshot into a file while blocks go on; [`SnapshotSource`] serves it chunk by chunk.
 //! - [`SnapshotSink`] takes a manifest and chunks in any order, survives a crash, and makes a ledger of them.

@@ -170,7 +170,6 @@ pub async fn receipt(
 ) -> Answer<Response> {
     let index = locate(&app, &id).await?;
     let receipt = app
-        .ledger
         .entry_receipt(index, query.entry.unwrap_or(true))
         .map_err(internal)?;
     Ok(receipt_response(receipt.encode(), &id))

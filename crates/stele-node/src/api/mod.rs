@@ -85,6 +85,7 @@ fn open_router() -> OpenApiRouter<SharedApp> {
         .routes(routes!(commands::submit))
         .routes(routes!(tiles::checkpoint))
         .routes(routes!(tiles::key))
+        .routes(routes!(tiles::witnesses))
         .routes(routes!(tiles::inclusion))
         .routes(routes!(tiles::consistency))
         .routes(routes!(scrapi::submit))

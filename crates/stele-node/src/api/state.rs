@@ -78,8 +78,7 @@ pub async fn receipt(
 ) -> Answer<Response> {
     let raw = parse(&register, &key)?;
     let name = format!("{register}{key}");
-    let proven =
-        tokio::task::spawn_blocking(move || app.ledger.state_receipt(&[(&register, &raw)])).await;
+    let proven = tokio::task::spawn_blocking(move || app.state_receipt(&[(&register, &raw)])).await;
     let receipt = match proven.map_err(|error| Problem::internal(&error))? {
         Ok(receipt) => receipt,
         Err(ProofError::BadRequest) => {

@@ -18,21 +18,13 @@ const CACHE_FULL: &str = "public, max-age=31536000, immutable";
 const CACHE_PARTIAL: &str = "public, max-age=3600";
 const TEXT: &str = "text/plain; charset=utf-8";
 
-fn not_ed25519() -> Problem {
-    Problem::new(
-        StatusCode::NOT_FOUND,
-        "log.no-checkpoint",
-        "The network key is not Ed25519, so the log has no checkpoint.",
-        "Use the block certificates: GET /v1/blocks.",
-    )
-}
-
-/// The newest final block's view of the log, as a signed note (C2SP tlog-checkpoint).
+/// The log as a signed note (C2SP tlog-checkpoint): the newest checkpoint that witnesses cosigned, with their lines, or the
+/// newest final block's where the node asks no witnesses or none has answered yet.
 #[utoipa::path(get, path = "/log/checkpoint", tag = "log",
-    responses((status = 200, body = String, content_type = "text/plain"), (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Refused; nothing changed"),
-        (status = "5XX", body = Problem, content_type = "application/problem+json", description = "The node cannot do it now")))]
+    responses((status = 200, body = String, content_type = "text/plain")))]
 pub async fn checkpoint(State(app): State<SharedApp>) -> Answer<Response> {
-    let note = app.ledger.signed_checkpoint().ok_or_else(not_ed25519)?;
+    // A signature, and maybe a read of the log.
+    let note = blocking(move || app.checkpoint().format()).await?;
     let headers = [
         (header::CONTENT_TYPE, TEXT),
         (header::CACHE_CONTROL, "no-cache"),
@@ -40,13 +32,61 @@ pub async fn checkpoint(State(app): State<SharedApp>) -> Answer<Response> {
     Ok((headers, note).into_response())
 }
 
-/// The key under which the checkpoint verifies, as C2SP signed notes write it.
+/// The keys under which the checkpoint verifies, one a line, as C2SP signed notes write them; each is enough alone.
 #[utoipa::path(get, path = "/log/key", tag = "log",
-    responses((status = 200, body = String, content_type = "text/plain"), (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Refused; nothing changed"),
-        (status = "5XX", body = Problem, content_type = "application/problem+json", description = "The node cannot do it now")))]
-pub async fn key(State(app): State<SharedApp>) -> Answer<Response> {
-    let key = app.ledger.log_verifier_key().ok_or_else(not_ed25519)?;
-    Ok(([(header::CONTENT_TYPE, TEXT)], key.format() + "\n").into_response())
+    responses((status = 200, body = String, content_type = "text/plain")))]
+pub async fn key(State(app): State<SharedApp>) -> Response {
+    let keys = app.log_keys().join("\n") + "\n";
+    ([(header::CONTENT_TYPE, TEXT)], keys).into_response()
+}
+
+/// One witness that the node asks.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct WitnessView {
+    /// Its name.
+    pub name: String,
+    /// Its key, as a C2SP verifier key.
+    pub key: String,
+    /// Its address.
+    pub url: String,
+    /// The size of the log that it cosigned last for this node.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cosigned_size: Option<u64>,
+    /// When, in seconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cosigned_time: Option<u64>,
+    /// Why it gave nothing the last time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+}
+
+/// The log for witnesses, and the witnesses that the node asks.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct WitnessesView {
+    /// The log's name in checkpoints.
+    pub origin: String,
+    /// The keys under which its checkpoints verify, each enough alone.
+    pub keys: Vec<String>,
+    /// The witnesses.
+    pub witnesses: Vec<WitnessView>,
+}
+
+/// What a witness is given of this log, and how the node's witnesses do.
+#[utoipa::path(get, path = "/log/witnesses", tag = "log", responses((status = 200, body = WitnessesView)))]
+pub async fn witnesses(State(app): State<SharedApp>) -> Json<WitnessesView> {
+    let witnesses = app.witnesses.states().into_iter().map(|state| WitnessView {
+        name: state.key.name().to_owned(),
+        key: state.key.format(),
+        url: state.url,
+        cosigned_size: state.cosigned.map(|(size, _)| size),
+        cosigned_time: state.cosigned.map(|(_, time)| time),
+        problem: state.problem,
+    });
+    Json(WitnessesView {
+        origin: app.ledger.log_origin(),
+        keys: app.log_keys(),
+        witnesses: witnesses.collect(),
+    })
 }
 
 /// A hash tile or a bundle of records, by its C2SP path behind `/log/`: `tile/0/x001/234`, `tile/entries/000.p/5`.

@@ -15,7 +15,8 @@ use clap_complete::Shell;
 
 pub use local::*;
 pub use node::*;
-use values::{http_url, network_name};
+use stele_node::WitnessEndpoint;
+use values::{http_url, network_name, witness_endpoint};
 
 use crate::env;
 use crate::home::NETWORK_NAME;
@@ -66,6 +67,8 @@ pub enum Command {
     Up(UpArgs),
     /// The network of validators: how it does, and joining it
     Network(NetworkArgs),
+    /// Be an outside witness of logs, or see how a network's witnesses do
+    Witness(WitnessArgs),
     /// Sign a command with a key of the keystore, submit it, and wait until it is final
     Submit(SubmitArgs),
     /// Read from a node: on its word, without proof
@@ -145,6 +148,9 @@ pub struct UpArgs {
     /// Another name by which the node is called, besides its address; again for each
     #[arg(long = "allow-host", value_name = "HOST")]
     pub allow_hosts: Vec<String>,
+    /// An outside witness to ask for cosignatures: its address, `=`, and its key; again for each
+    #[arg(long = "witness", value_name = "URL=VKEY", value_parser = witness_endpoint)]
+    pub witnesses: Vec<WitnessEndpoint>,
     /// Open the console in the browser
     #[arg(long)]
     pub open: bool,

@@ -1,11 +1,13 @@
 //! Arguments of commands that talk to a node, and of `verify`, which needs none.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use stele_core::id::{EntryId, PartyId};
+use stele_core::witness::{LogKey, WitnessKey};
 
-use super::values::{StateKey, http_url, party, state_key};
+use super::values::{StateKey, http_url, log_key, party, state_key, witness_key};
 use super::{HomeArgs, NodeArgs};
 
 /// `submit`.
@@ -63,7 +65,7 @@ pub enum NetworkWhat {
         data: PathBuf,
         /// Where the node listens for other nodes
         #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
-        listen: std::net::SocketAddr,
+        listen: SocketAddr,
         /// Where other nodes reach it, if that is another address: host:port
         #[arg(long, value_name = "HOST:PORT")]
         address: Option<String>,
@@ -282,6 +284,12 @@ pub struct VerifyArgs {
     /// Which folder.
     #[command(flatten)]
     pub home: HomeArgs,
+    /// The key of a witness to trust (`name+id+base64`); may be repeated
+    #[arg(long, value_name = "VKEY", value_parser = witness_key)]
+    pub witness: Vec<WitnessKey>,
+    /// How many of the witnesses must have cosigned the log [default: all]
+    #[arg(long, value_name = "N", requires = "witness")]
+    pub witnesses_min: Option<usize>,
 }
 
 /// `watch`.
@@ -296,4 +304,46 @@ pub struct WatchArgs {
     /// Which node.
     #[command(flatten)]
     pub node: NodeArgs,
+}
+
+/// `witness`.
+#[derive(Debug, Args)]
+pub struct WitnessArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub what: WitnessWhat,
+}
+
+/// What `witness` does.
+#[derive(Debug, Subcommand)]
+pub enum WitnessWhat {
+    /// Run a witness of logs: it cosigns each log as long as that only grows, and never forgets what it said
+    ///
+    /// Serves C2SP tlog-witness. Its folder must never be restored from a backup, copied to a second machine, or run twice: a
+    /// witness that forgets can be shown a second history.
+    Up {
+        /// The witness's folder; made if it is missing
+        #[arg(long, value_name = "DIR")]
+        dir: PathBuf,
+        /// The name of a new witness, such as `witness.example/city-of-example`
+        #[arg(long, value_name = "NAME")]
+        name: Option<String>,
+        /// Where to listen
+        #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:4190")]
+        listen: SocketAddr,
+        /// A log to witness: its origin, `=`, and a key of it, as `stele witness status` shows them; again for each
+        #[arg(long = "log", value_name = "ORIGIN=VKEY", value_parser = log_key, required = true)]
+        logs: Vec<(String, LogKey)>,
+        /// Write {"url", "key"} here once the witness serves
+        #[arg(long, value_name = "FILE")]
+        ready_file: Option<PathBuf>,
+    },
+    /// Show what a witness is given of a node's log, and how the node's witnesses do
+    ///
+    /// Exit code 0 means that no witness failed when it was asked last, 1 that one did.
+    Status {
+        /// Which node.
+        #[command(flatten)]
+        node: NodeArgs,
+    },
 }

@@ -2,6 +2,8 @@
 
 use stele_core::id::PartyId;
 use stele_core::suite::Suite;
+use stele_core::witness::{LogKey, WitnessKey};
+use stele_node::WitnessEndpoint;
 
 /// What a party can be; the register `identity` has the same list, and a test compares them.
 pub const PARTY_KINDS: [&str; 5] = ["organisation", "person", "device", "authority", "service"];
@@ -43,6 +45,40 @@ pub fn suite(text: &str) -> Result<Suite, String> {
             .collect();
         format!("the suites are {}", names.join(", "))
     })
+}
+
+pub fn witness_key(text: &str) -> Result<WitnessKey, String> {
+    WitnessKey::parse(text).map_err(|error| with_cause(&error))
+}
+
+fn with_cause(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    }
+}
+
+pub fn witness_endpoint(text: &str) -> Result<WitnessEndpoint, String> {
+    let (url, key) = text
+        .split_once('=')
+        .ok_or("a witness is its address, `=`, and its key")?;
+    if !url.starts_with("http://") {
+        return Err(
+            "a witness's address begins with http://; one behind TLS is reached through a gateway of your own".to_owned(),
+        );
+    }
+    Ok(WitnessEndpoint {
+        url: http_url(url)?,
+        key: witness_key(key)?,
+    })
+}
+
+pub fn log_key(text: &str) -> Result<(String, LogKey), String> {
+    let (origin, key) = text
+        .split_once('=')
+        .ok_or("a log is its origin, `=`, and its key")?;
+    let key = LogKey::parse(key).map_err(|error| with_cause(&error))?;
+    Ok((origin.to_owned(), key))
 }
 
 pub fn http_url(text: &str) -> Result<String, String> {

@@ -16,6 +16,7 @@ mod up;
 mod validators;
 mod verify;
 mod watch;
+mod witness;
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -33,6 +34,7 @@ pub fn run(command: Command, printer: &Printer) -> Outcome {
     match command {
         Command::Up(args) => up::run(args, printer),
         Command::Network(args) => network::run(&args, printer),
+        Command::Witness(args) => witness::run(args, printer),
         Command::Submit(args) => submit::run(&args, printer),
         Command::Read(args) => read::run(&args, printer),
         Command::Prove(args) => prove::run(&args, printer),

@@ -32,6 +32,7 @@ pub fn run(args: UpArgs, printer: &Printer) -> Outcome {
         network_name: args.name.clone(),
         trust_loopback: !args.no_trust_loopback,
         allowed_hosts: args.allow_hosts.clone(),
+        witnesses: args.witnesses.clone(),
         ..NodeConfig::new(&home)
     };
     let runtime = tokio::runtime::Runtime::new()
@@ -163,7 +164,7 @@ fn greeting(node: &RunningNode, home: &Path, printer: &Printer) -> String {
     )
 }
 
-fn start_log(format: Format, printer: &Printer) -> Result<(), Failure> {
+pub(super) fn start_log(format: Format, printer: &Printer) -> Result<(), Failure> {
     let default = match (printer.is_quiet(), printer.verbosity(), format) {
         (true, ..) => "error",
         (_, 0, Format::Text) => "warn",

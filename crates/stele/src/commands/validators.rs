@@ -140,6 +140,10 @@ fn start(args: &UpArgs, number: usize, home: &Path, ready: &Path) -> Result<Chil
     for host in &args.allow_hosts {
         command.arg("--allow-host").arg(host);
     }
+    for witness in &args.witnesses {
+        let endpoint = format!("{}={}", witness.url, witness.key.format());
+        command.arg("--witness").arg(endpoint);
+    }
     // A process group of its own: Ctrl-C reaches us alone, and we end the validators in order.
     use std::os::unix::process::CommandExt as _;
     command.process_group(0);

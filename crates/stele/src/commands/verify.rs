@@ -1,12 +1,13 @@
 //! `stele verify`: who, what, when, by which rule, or the typed reason why not. Offline.
 
-use stele_core::receipt::{RECEIPT_BYTES_MAX, Reason, verify};
+use stele_core::receipt::{RECEIPT_BYTES_MAX, Reason, verify, verify_witnessed};
+use stele_core::witness::WitnessPolicy;
 use stele_registers::Registry;
 
 use super::read_input;
 use crate::answer::{invalid_json, sentences, step, valid_json};
 use crate::cli::VerifyArgs;
-use crate::failure::{Exit, Outcome};
+use crate::failure::{Exit, Failure, Outcome};
 use crate::home::{locate, trusted_network};
 use crate::printer::{Printer, Tone, clean};
 
@@ -18,7 +19,11 @@ pub fn run(args: &VerifyArgs, printer: &Printer) -> Outcome {
     let home = locate(args.home.data.as_deref());
     let network = trusted_network(args.network.as_deref(), args.url.as_deref(), &home, printer)?;
     let bytes = read_input(&args.file, RECEIPT_BYTES_MAX)?;
-    match verify(&bytes, &network) {
+    let judged = match policy(args)? {
+        Some(policy) => verify_witnessed(&bytes, &network, &policy),
+        None => verify(&bytes, &network),
+    };
+    match judged {
         Ok(verified) if printer.is_json() => {
             printer.json(&valid_json(&verified))?;
             Ok(Exit::Done)
@@ -51,6 +56,19 @@ pub fn run(args: &VerifyArgs, printer: &Printer) -> Outcome {
     }
 }
 
+fn policy(args: &VerifyArgs) -> Result<Option<WitnessPolicy>, Failure> {
+    if args.witness.is_empty() {
+        return Ok(None);
+    }
+    let min = args.witnesses_min.unwrap_or(args.witness.len());
+    let policy = WitnessPolicy::new(args.witness.clone(), min);
+    policy.map(Some).map_err(|error| {
+        Failure::unusable("the policy of witnesses cannot be used")
+            .because(&error)
+            .hint("give each witness once, and --witnesses-min from 1 to their number")
+    })
+}
+
 fn hint(reason: Reason) -> &'static str {
     match reason {
         Reason::TooLarge => "a receipt has at most 2 MiB; is this the right file?",
@@ -64,6 +82,9 @@ fn hint(reason: Reason) -> &'static str {
         Reason::NoClaim => "ask for the receipt of an entry or of a state key: `stele prove`",
         Reason::WrongNetwork | Reason::WrongKey => {
             "give the descriptor of the network that issued the receipt with --network"
+        }
+        Reason::NotWitnessed => {
+            "fetch the receipt again in a moment: a newer one may carry more cosignatures; docs/operations.md says how witnesses work"
         }
         _ => {
             "do not rely on what this file says; `stele prove` fetches the true receipt from a node"

@@ -286,23 +286,19 @@ fn receipt(
             hint,
         ));
     }
-    let receipt = app
-        .ledger
-        .entry_receipt(index, true)
-        .map_err(internal)?
-        .encode();
     let wants_all = headers.get_all(header::ACCEPT).iter().any(|accept| {
         accept
             .to_str()
             .is_ok_and(|accept| accept.contains(STELE_RECEIPT))
     });
     let (kind, bytes) = if wants_all {
-        (STELE_RECEIPT, receipt)
+        let receipt = app.entry_receipt(index, true).map_err(internal)?;
+        (STELE_RECEIPT, receipt.encode())
     } else {
-        (
-            COSE,
-            cose_receipt(&receipt).map_err(|error| Problem::internal(&error))?,
-        )
+        // It has no place for witnesses, so it stays with the entry's own block: the same bytes each time.
+        let receipt = app.ledger.entry_receipt(index, true).map_err(internal)?;
+        let receipt = cose_receipt(&receipt.encode());
+        (COSE, receipt.map_err(|error| Problem::internal(&error))?)
     };
     let headers = [
         (header::CONTENT_TYPE, kind.to_owned()),
