@@ -19,6 +19,7 @@ use crate::auth::{ApiToken, Gate, Keystore};
 use crate::index::Index;
 use crate::metrics::Metrics;
 use crate::runs::Runs;
+use crate::snapshots::Snapshots;
 use crate::witnesses::Witnesses;
 
 /// How long a request waits for its entry to become final.
@@ -33,6 +34,8 @@ pub struct App {
     /// This node's part of a network of several validators; `None` where there is one. Before the ledger, so that the node leaves
     /// the network before its ledger closes.
     pub network: Option<Network>,
+    /// Snapshots for new nodes. Before the ledger, which the thread that makes them holds.
+    pub snapshots: Snapshots,
     /// The ledger.
     pub ledger: Arc<Ledger>,
     /// The registers.

@@ -66,6 +66,11 @@ impl Home {
         self.dir.join("epcis.db")
     }
 
+    /// Snapshots that the node offers to new nodes.
+    pub fn snapshots(&self) -> PathBuf {
+        self.dir.join("snapshots")
+    }
+
     /// The network descriptor's file.
     pub fn descriptor(&self) -> PathBuf {
         self.dir.join("network.json")

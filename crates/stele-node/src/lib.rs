@@ -19,6 +19,7 @@ mod metrics;
 mod problem;
 mod runs;
 mod seat;
+mod snapshots;
 mod witnesses;
 
 use std::net::SocketAddr;
@@ -47,7 +48,11 @@ use crate::auth::{
 use crate::index::Index;
 use crate::metrics::Metrics;
 use crate::runs::Runs;
+use crate::snapshots::Snapshots;
 use crate::witnesses::Witnesses;
+
+/// After how many blocks a node makes a snapshot, unless told otherwise: about an hour of a busy network.
+pub const SNAPSHOT_EVERY: u64 = 50_000;
 
 /// How a node runs.
 #[derive(Clone)]
@@ -66,6 +71,8 @@ pub struct NodeConfig {
     pub quotas: QuotaSettings,
     /// Outside witnesses that are asked to cosign the log's checkpoints.
     pub witnesses: Vec<WitnessEndpoint>,
+    /// After how many blocks the node makes another snapshot for new nodes; 0 makes none.
+    pub snapshot_every: u64,
     /// Settings of the ledger.
     pub ledger: LedgerOptions,
 }
@@ -81,6 +88,7 @@ impl NodeConfig {
             allowed_hosts: Vec::new(),
             quotas: QuotaSettings::default(),
             witnesses: Vec::new(),
+            snapshot_every: SNAPSHOT_EVERY,
             ledger: LedgerOptions::default(),
         }
     }
@@ -121,6 +129,9 @@ pub enum NodeError {
     /// The ledger.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// A snapshot that the ledger was to begin from.
+    #[error(transparent)]
+    Snapshot(#[from] stele_ledger::snapshot::SnapshotError),
     /// The keystore.
     #[error(transparent)]
     Keystore(#[from] KeystoreError),
@@ -156,6 +167,7 @@ impl NodeError {
                 "give another address with --listen, for instance --listen 127.0.0.1:0 for a free port",
             ),
             Self::Ledger(error) => error.hint(),
+            Self::Snapshot(error) => error.hint(),
             Self::Keystore(error) => Some(error.hint()),
             Self::Policy(_) => Some(
                 "correct policies.cedar in the node's folder, or remove it to use the built-in policies; docs/security.md explains the words",
@@ -255,6 +267,7 @@ fn open(
     ledger.on_head(move |head| {
         moved.send_replace(head.height().get());
     });
+    let snapshots = Snapshots::start(home.snapshots(), &ledger, config.snapshot_every);
     let model = Index::open(&home.index())?;
     let index = Index::start(model, Arc::clone(&ledger), Arc::clone(&registry));
     let operator = keystore.unlock(OPERATOR_KEY)?;
@@ -265,6 +278,7 @@ fn open(
         witnesses: Witnesses::start(&ledger, Arc::clone(&log_key), &config.witnesses),
         log_key,
         network,
+        snapshots,
         ledger,
         registry,
         index,
@@ -289,6 +303,8 @@ fn open_ledger(
     options: &LedgerOptions,
 ) -> Result<(Arc<Ledger>, Option<Network>), NodeError> {
     let (dir, machine) = (home.ledger(), registry.clone());
+    // A snapshot that was fetched, and whose putting in place was cut short.
+    stele_ledger::snapshot::adopt(&dir)?;
     let Some(files) = seat else {
         if Ledger::read_genesis(&dir)?.committee.is_some() {
             return Err(NodeError::NoSeat(home.dir().to_owned()));

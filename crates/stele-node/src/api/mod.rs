@@ -12,6 +12,7 @@ pub mod proposals;
 pub mod registers;
 pub mod scenarios;
 pub mod scrapi;
+pub mod snapshots;
 pub mod state;
 pub mod tiles;
 pub mod view;
@@ -74,6 +75,9 @@ fn open_router() -> OpenApiRouter<SharedApp> {
         .routes(routes!(committee::status))
         .routes(routes!(proposals::proposals))
         .routes(routes!(proposals::proposal))
+        .routes(routes!(snapshots::newest))
+        .routes(routes!(snapshots::manifest))
+        .routes(routes!(snapshots::chunk))
         .routes(routes!(network::blocks))
         .routes(routes!(network::block))
         .routes(routes!(network::health))

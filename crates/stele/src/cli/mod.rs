@@ -151,6 +151,9 @@ pub struct UpArgs {
     /// An outside witness to ask for cosignatures: its address, `=`, and its key; again for each
     #[arg(long = "witness", value_name = "URL=VKEY", value_parser = witness_endpoint)]
     pub witnesses: Vec<WitnessEndpoint>,
+    /// Make a snapshot for new nodes after so many blocks; 0 makes none
+    #[arg(long, value_name = "BLOCKS", default_value_t = stele_node::SNAPSHOT_EVERY)]
+    pub snapshot_every: u64,
     /// Open the console in the browser
     #[arg(long)]
     pub open: bool,

@@ -32,6 +32,7 @@ pub fn run(args: UpArgs, printer: &Printer) -> Outcome {
         network_name: args.name.clone(),
         trust_loopback: !args.no_trust_loopback,
         allowed_hosts: args.allow_hosts.clone(),
+        snapshot_every: args.snapshot_every,
         witnesses: args.witnesses.clone(),
         ..NodeConfig::new(&home)
     };
