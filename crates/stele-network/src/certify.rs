@@ -32,6 +32,8 @@ use crate::status::Progress;
 const RESEND: Duration = Duration::from_millis(1_000);
 /// Shares for heights further ahead than this are not kept: their sender sends them again.
 const AHEAD_MAX: u64 = 64;
+/// For how many blocks at a time certificates are asked.
+const ASK_MAX: usize = 8;
 /// The longest message: a certificate is a few hundred bytes.
 pub(crate) const MESSAGE_MAX: usize = 2_048;
 
@@ -77,6 +79,8 @@ enum Message {
     },
     /// The whole certificate, for one who comes late.
     Certificate(Vec<u8>),
+    /// Asks for the certificate of a block: from a node that has no share in the committee that signs it.
+    Ask(Height),
 }
 
 impl Message {
@@ -96,6 +100,7 @@ impl Message {
                 .bytes(block.as_bytes())
                 .bytes(signature),
             Self::Certificate(bytes) => out.array(2).uint(2).bytes(bytes),
+            Self::Ask(height) => out.array(2).uint(3).uint(height.get()),
         };
         out.into_vec()
     }
@@ -116,6 +121,7 @@ impl Message {
                 },
             },
             (2, 2) => Self::Certificate(decoder.bytes(MESSAGE_MAX)?.to_vec()),
+            (2, 3) => Self::Ask(Height::new(decoder.uint()?)),
             _ => {
                 return Err(DecodeError {
                     offset: 0,
@@ -257,6 +263,33 @@ where
         for height in heights {
             self.broadcast(height);
         }
+        self.ask();
+    }
+
+    /// Asks for the certificates of blocks that this node executed and has no share to sign with: it belongs to a later committee, or
+    /// lost its share.
+    fn ask(&mut self) {
+        let heights: Vec<_> = self.heights.0.iter().take(ASK_MAX).collect();
+        let mut asks = Vec::new();
+        for (height, collected) in heights {
+            let number = collected.committee;
+            let signs = self.shares.read().contains_key(&number)
+                && (self.committees.numbered(number))
+                    .is_some_and(|committee| committee.index_of(&self.me.public()).is_some());
+            if signs || collected.ours.is_none() {
+                continue;
+            }
+            if let Some(committee) = self.committees.numbered(number) {
+                asks.push((*height, committee));
+            }
+        }
+        for (height, committee) in asks {
+            let members = committee.validators.iter();
+            let members = members.filter_map(|one| engine_key(&one.node_key));
+            let message = Message::Ask(Height::new(height)).encode();
+            self.sender
+                .send(Recipients::Some(members.collect()), message, false);
+        }
     }
 
     fn hear(&mut self, from: &ed25519::PublicKey, bytes: &[u8]) {
@@ -275,10 +308,22 @@ where
                 block,
                 signature,
             } => self.hear_partial(from, committee, height, block, signature),
+            Message::Ask(height) => self.answer(from, height),
             Message::Certificate(bytes) => match Certificate::decode(&bytes) {
                 Ok(certificate) => self.hear_certificate(from, certificate),
                 Err(error) => self.score.malformed(from, "a certificate", &error),
             },
+        }
+    }
+
+    /// Sends a certificate, if there is one.
+    fn answer(&mut self, to: &ed25519::PublicKey, height: Height) {
+        if height <= self.chain.height()
+            && let Some(certificate) = self.chain.certificate(height)
+        {
+            let message = Message::Certificate(certificate.encode());
+            self.sender
+                .send(Recipients::One(to.clone()), message.encode(), false);
         }
     }
 
@@ -292,11 +337,7 @@ where
     ) {
         let head = self.chain.height();
         if height <= head {
-            if let Some(certificate) = self.chain.certificate(height) {
-                let message = Message::Certificate(certificate.encode());
-                self.sender
-                    .send(Recipients::One(from.clone()), message.encode(), false);
-            }
+            self.answer(from, height);
             return;
         }
         let key = node_key(from);
@@ -412,6 +453,7 @@ mod tests {
                 signature: [5; PARTIAL_BYTES],
             },
             Message::Certificate(vec![1, 2, 3]),
+            Message::Ask(Height::new(70_000)),
         ] {
             let bytes = message.encode();
             assert!(bytes.len() <= MESSAGE_MAX);

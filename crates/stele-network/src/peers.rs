@@ -37,6 +37,7 @@ struct Present {
     before: Vec<[u8; 32]>,
     round: u64,
     changing: Vec<Validator>,
+    tracked: Option<u64>,
 }
 
 /// How many rounds of changes there may be in one epoch: sets of peers are numbered by epoch and round.
@@ -63,7 +64,7 @@ impl<P: Peers> Roster<P> {
         }
         state.epoch = epoch;
         state.committee.clone_from(&committee.validators);
-        self.track(&state);
+        self.track(&mut state);
     }
 
     /// A change is under way from one committee to the next validators. A follower, which enters no epochs, hears of committees by this alone.
@@ -72,11 +73,15 @@ impl<P: Peers> Roster<P> {
         let mut state = state.lock();
         state.round = round;
         state.changing = [from, next].concat();
-        self.track(&state);
+        self.track(&mut state);
     }
 
-    fn track(&mut self, state: &Present) {
+    fn track(&mut self, state: &mut Present) {
         let id = state.epoch * ROUNDS_MAX + state.round.min(ROUNDS_MAX - 1);
+        // The same epoch and round have the same set.
+        if state.tracked.replace(id) == Some(id) {
+            return;
+        }
         let mut validators = state.committee.clone();
         for next in &state.changing {
             if validators.iter().all(|one| one.node_key != next.node_key) {

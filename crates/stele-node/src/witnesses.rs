@@ -321,7 +321,7 @@ impl Shared {
         certificate: &Certificate,
         old: u64,
         size: u64,
-    ) -> Result<Option<(Note, Vec<[u8; 32]>)>, String> {
+    ) -> Result<Option<Proven>, String> {
         let ledger = self.ledger.read();
         let Some(ledger) = ledger.as_ref() else {
             return Ok(None);
@@ -338,6 +338,9 @@ impl Shared {
         )))
     }
 }
+
+/// A checkpoint, and how it continues one before.
+type Proven = (Note, Vec<[u8; 32]>);
 
 /// What asking a witness came to, where nothing is wrong.
 enum Asked {

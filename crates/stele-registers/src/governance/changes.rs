@@ -150,6 +150,20 @@ impl Change {
         self.dealers.len() == dealers || (now >= self.deal_until && self.dealers.len() >= quorum)
     }
 
+    /// Whether this round has put the committee with this sharing into force.
+    fn is_done_with(
+        &self,
+        round: u64,
+        sharing: &[u8; 32],
+        context: &Context<'_, '_>,
+    ) -> Result<bool, Fault> {
+        if self.round != round || self.status != ChangeStatus::Done {
+            return Ok(false);
+        }
+        let next = committee::committee_numbered_in(context.own(), self.from + 1)?;
+        Ok(next.is_some_and(|next| sha256(&[&next.sharing]) == *sharing))
+    }
+
     fn votes_for(&self, validators: &[Validator], sharing: &[u8; 32]) -> u64 {
         let agrees = |validator: &&Validator| {
             self.confirmed
@@ -426,8 +440,14 @@ pub(super) fn confirm(context: &mut Context<'_, '_>, body: &mut Body<'_>) -> Out
     let sharing = body.optional("sharing", |decoder| {
         fields::bytes_item(decoder, 1, SHARING_BYTES_MAX)
     })?;
-    let mut change = pending(context, round)?;
-    let committee = present(context)?;
+    let hash = sharing.map_or(NO_SHARING, |sharing| sha256(&[sharing]));
+    let mut change = match read(context.own())? {
+        // The others were quicker; that this validator agrees is still worth knowing.
+        Some(change) if change.is_done_with(round, &hash, context)? => change,
+        _ => pending(context, round)?,
+    };
+    let committee = committee::committee_numbered_in(context.own(), change.from)?;
+    let committee = committee.ok_or(&refusals::NO_COMMITTEE)?;
     let ours = committee
         .validators
         .iter()
@@ -440,7 +460,6 @@ pub(super) fn confirm(context: &mut Context<'_, '_>, body: &mut Body<'_>) -> Out
     )?;
     let complete = change.is_complete(committee.validators.len(), context.time());
     ensure(complete, &refusals::DEALING_INCOMPLETE)?;
-    let hash = sharing.map_or(NO_SHARING, |sharing| sha256(&[sharing]));
     change.confirmed.retain(|(key, _)| *key != node_key);
     change.confirmed.push((node_key, hash));
     let event = BodyBuilder::new()
@@ -451,7 +470,8 @@ pub(super) fn confirm(context: &mut Context<'_, '_>, body: &mut Body<'_>) -> Out
     let quorum = |validators: &[Validator]| super::proposals::quorum(validators.len() as u64);
     let of_present = change.votes_for(&committee.validators, &hash);
     let of_next = change.votes_for(&change.validators, &hash);
-    if of_present >= quorum(&committee.validators) {
+    let pending = change.status == ChangeStatus::Pending;
+    if pending && of_present >= quorum(&committee.validators) {
         match sharing {
             None => {
                 change.status = ChangeStatus::Failed;

@@ -407,9 +407,15 @@ fn a_validator_joins(world: &mut World) {
         confirm(1, 5, Some(b"new")),
     );
     assert_eq!(events.last().unwrap().name, "governance/committee.changed");
+    let in_force = world.height;
+    // One that comes late says that it agrees; another result is none of this round.
+    let late = "governance/committee.confirm";
+    world.ok(&key(4), &[], late, confirm(1, 4, Some(b"new")));
+    let other = confirm(1, 4, Some(b"other"));
+    world.no(&key(4), &[], late, other, "governance.change.none");
     let now = committee(&world.state).unwrap().unwrap();
     assert_eq!((now.number, &now.sharing[..]), (2, &b"new"[..]));
-    assert_eq!(now.since.get(), world.height);
+    assert_eq!(now.since.get(), in_force);
     assert_eq!(numbers(world), keys_of(&[1, 2, 3, 4, 5]));
     assert_eq!(
         committee_numbered(&world.state, 1)

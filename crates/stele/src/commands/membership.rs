@@ -240,13 +240,17 @@ fn line(proposal: &Json, printer: &Printer) -> String {
         _ => Tone::Accent,
     };
     let count = |field: &str| proposal[field].as_array().map_or(0, Vec::len);
+    let needed = if status == "open" {
+        format!(", {} needed", proposal["needed"].as_u64().unwrap_or(0))
+    } else {
+        String::new()
+    };
     let mut line = format!(
-        "{:>4}  {:<9}  {} for, {} against, {} needed  {}",
+        "{:>4}  {:<9}  {} for, {} against{needed}  {}",
         proposal["number"].as_u64().unwrap_or(0),
         printer.word(tone, status),
         count("approvals"),
         count("rejections"),
-        proposal["needed"].as_u64().unwrap_or(0),
         clean(proposal["title"].as_str().unwrap_or_default()),
     );
     if status == "open" {
