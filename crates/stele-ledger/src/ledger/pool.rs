@@ -105,6 +105,13 @@ impl Pool {
         taken
     }
 
+    /// For each of these entries whether it waits here.
+    pub(super) fn contains(&self, entries: &[Arc<[u8]>]) -> Vec<bool> {
+        let inner = self.inner.lock();
+        let waits = |bytes: &Arc<[u8]>| inner.by_bytes.contains_key(bytes);
+        entries.iter().map(waits).collect()
+    }
+
     /// Takes an entry out, because a block with these very bytes is executed.
     pub(super) fn remove(&self, bytes: &[u8]) -> Option<Pending> {
         let mut inner = self.inner.lock();
