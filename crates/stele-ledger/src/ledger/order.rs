@@ -548,6 +548,13 @@ impl Ledger {
         member.pool.take(entries_max, bytes_max, skip)
     }
 
+    /// The oldest entries in the pool that clients of this node submitted, up to the limits.
+    pub fn pool_oldest_of_clients(&self, entries_max: usize, bytes_max: usize) -> Vec<Arc<[u8]>> {
+        self.shared.member().map_or_else(Vec::new, |member| {
+            member.pool.oldest_of_clients(entries_max, bytes_max)
+        })
+    }
+
     /// How many entries wait to be ordered.
     pub fn pool_len(&self) -> usize {
         self.shared.member().map_or(0, |member| member.pool.len())
