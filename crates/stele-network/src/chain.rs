@@ -84,6 +84,12 @@ impl Chain {
         entries.iter().map(share).collect()
     }
 
+    /// What clients of this node submitted and what still waits, oldest first.
+    pub(crate) fn oldest_of_clients(&self, entries_max: usize, bytes_max: usize) -> Vec<Bytes> {
+        let entries = self.ledger.pool_oldest_of_clients(entries_max, bytes_max);
+        entries.iter().map(share).collect()
+    }
+
     pub(crate) fn order(&self, block: &Block, done: impl FnOnce(Delivered) + Send + 'static) {
         use commonware_consensus::Heightable as _;
         self.ledger.order(OrderedBlock {

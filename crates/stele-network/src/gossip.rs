@@ -1,9 +1,17 @@
 //! Spreading entries: what a client gives to one node waits in every validator's pool, so that any leader can propose it.
+//!
+//! Entries are sent once, as they come. What still waits after a while is sent again: some validator was not connected, and this node
+//! alone may be the leader whose proposals nobody takes, because its clock or its link is bad.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use commonware_cryptography::ed25519;
 use commonware_macros::select;
 use commonware_p2p::{Receiver, Recipients, Sender};
+use commonware_runtime::Clock;
 use futures::StreamExt as _;
 use futures::channel::mpsc;
 use stele_core::cbor::{DecodeError, Decoder, Encoder, ErrorKind};
@@ -13,12 +21,13 @@ use crate::chain::Chain;
 use crate::keys::{NodeKey, engine_key, node_key};
 use crate::score::Score;
 use crate::status::Progress;
-use std::sync::Arc;
 
 /// The most bytes of entries in one message.
 const BATCH_BYTES: usize = 256 << 10;
 /// The most entries in one message.
 const BATCH_ENTRIES: usize = 4_096;
+/// How often this node looks for entries that still wait.
+const AGAIN_EVERY: Duration = Duration::from_millis(2_000);
 /// The longest message: a batch, each entry with its length, and one entry that is longer than a batch.
 pub(crate) const MESSAGE_MAX: usize = BATCH_BYTES + ENTRY_BYTES_MAX + 5 * BATCH_ENTRIES + 16;
 
@@ -67,7 +76,8 @@ fn batches(entries: Vec<Bytes>) -> Vec<Vec<Bytes>> {
 }
 
 /// The task that sends what clients of this node submit and takes in what other nodes send.
-pub(crate) struct Gossip<S> {
+pub(crate) struct Gossip<E, S> {
+    pub(crate) context: E,
     pub(crate) chain: Chain,
     pub(crate) me: Arc<NodeKey>,
     pub(crate) progress: Progress,
@@ -75,7 +85,7 @@ pub(crate) struct Gossip<S> {
     pub(crate) score: Score,
 }
 
-impl<S: Sender<PublicKey = ed25519::PublicKey>> Gossip<S> {
+impl<E: Clock, S: Sender<PublicKey = ed25519::PublicKey>> Gossip<E, S> {
     /// `admitted` hears of entries from this node's own clients.
     pub(crate) async fn run<R>(
         mut self,
@@ -84,6 +94,8 @@ impl<S: Sender<PublicKey = ed25519::PublicKey>> Gossip<S> {
     ) where
         R: Receiver<PublicKey = ed25519::PublicKey>,
     {
+        let mut waited = HashSet::new();
+        let mut again = self.context.current() + AGAIN_EVERY;
         loop {
             select! {
                 entries = admitted.next() => {
@@ -103,8 +115,27 @@ impl<S: Sender<PublicKey = ed25519::PublicKey>> Gossip<S> {
                         Err(error) => self.score.malformed(&from, "a batch of entries", &error),
                     }
                 },
+                () = self.context.sleep_until(again) => {
+                    waited = self.send_again(&waited);
+                    again = self.context.current() + AGAIN_EVERY;
+                },
             }
         }
+    }
+
+    /// Sends a batch of the oldest entries again, those that `waited` the last time already. Returns what waits now.
+    fn send_again(&mut self, waited: &HashSet<Bytes>) -> HashSet<Bytes> {
+        let oldest = self.chain.oldest_of_clients(BATCH_ENTRIES, BATCH_BYTES);
+        let still: Vec<_> = oldest
+            .iter()
+            .filter(|entry| waited.contains(*entry))
+            .cloned()
+            .collect();
+        if !still.is_empty() {
+            tracing::debug!(entries = still.len(), "entries that wait are sent again");
+            self.send(still);
+        }
+        oldest.into_iter().collect()
     }
 
     fn send(&mut self, entries: Vec<Bytes>) {

@@ -22,6 +22,7 @@ mod committee;
 mod delivery;
 mod epochs;
 mod evidence;
+mod fetch;
 mod founding;
 mod gossip;
 mod marks;

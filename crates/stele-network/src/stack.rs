@@ -217,6 +217,7 @@ where
     };
     progress.follows(&known);
     let gossip = Gossip {
+        context: context.child("spreading"),
         chain: chain.clone(),
         me: Arc::clone(&me),
         progress: progress.clone(),

@@ -191,6 +191,21 @@ impl Progress {
         Some((*best.0, best.1.height))
     }
 
+    /// Other nodes that have the block of this height, and how far each is. Those heard lately, if there are any.
+    pub(crate) fn holders(&self, height: u64) -> Vec<([u8; 32], u64)> {
+        let since = self.now().get().saturating_sub(SILENT_MS);
+        let state = self.state.lock();
+        let holders = || {
+            let heard = state.heard.iter();
+            heard.filter(move |(_, heard)| heard.height >= height)
+        };
+        let lately = holders().any(|(_, heard)| heard.at >= since);
+        holders()
+            .filter(|(_, heard)| !lately || heard.at >= since)
+            .map(|(node, heard)| (*node, heard.height))
+            .collect()
+    }
+
     /// A node did not keep its word: until it speaks again, others are asked.
     pub(crate) fn silent(&self, node: &[u8; 32]) {
         self.state.lock().heard.remove(node);

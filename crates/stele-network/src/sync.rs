@@ -5,6 +5,7 @@
 //! the committee that the state names.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ use commonware_parallel::Sequential;
 use commonware_runtime::{Clock, Spawner};
 use futures::channel::{mpsc, oneshot};
 use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
 use futures::{FutureExt as _, StreamExt as _};
 use parking_lot::Mutex;
 use rand_core::CryptoRng;
@@ -35,6 +37,7 @@ use stele_ledger::ledger::FollowError;
 use crate::block::{Block, Digest};
 use crate::chain::Chain;
 use crate::committee::{Committee, Committees, consensus_namespace};
+use crate::fetch::Fetch;
 use crate::keys::{engine_key, node_key};
 use crate::marks::read_finalization;
 use crate::score::Score;
@@ -257,10 +260,18 @@ enum Waiting {
 }
 
 /// Asks other nodes.
-#[derive(Clone)]
 pub(crate) struct Asker<E> {
     context: Arc<E>,
     asks: mpsc::UnboundedSender<Ask>,
+}
+
+impl<E> Clone for Asker<E> {
+    fn clone(&self) -> Self {
+        Self {
+            context: Arc::clone(&self.context),
+            asks: self.asks.clone(),
+        }
+    }
 }
 
 impl<E: Clock> Asker<E> {
@@ -426,6 +437,10 @@ impl<E: Clock + Spawner, S: Sender<PublicKey = ed25519::PublicKey>> Exchange<E, 
 
 /// How many blocks may be handed to the ledger and not be durable yet.
 const UNDONE_MAX: u64 = 64;
+/// How many questions and answers that came too early a node has open at a time; an answer is about a mebibyte.
+const OPEN_MAX: usize = 6;
+/// How many of them to one node: two, so that its link is not idle while one is answered.
+const ASKED_OF_ONE_MAX: usize = 2;
 /// How long a node without news waits before it looks again.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -510,61 +525,151 @@ impl<E: Clock + Spawner + CryptoRng> Follower<E> {
     /// Fetches, checks and executes block after block. `enough` is asked whenever this node is level with what it knows of the others.
     /// It does not end below the height `at_least`.
     async fn run(&self, enough: &impl Fn() -> bool, at_least: u64) {
-        let mut next = self.chain.height().get() + 1;
+        let height = || self.chain.height().get();
+        let mut fetch = Fetch::new(height() + 1, ANSWER_BLOCKS as u64, OPEN_MAX);
+        let mut asked = Asked::default();
         let (failed, mut failures) = mpsc::unbounded::<u64>();
         loop {
             // A block that was refused takes those behind it with it: they are asked for again, from another node.
-            if let Ok(height) = failures.try_recv() {
+            if let Ok(refused) = failures.try_recv() {
                 while failures.try_recv().is_ok() {}
-                tracing::debug!(height, "blocks are fetched again");
-                next = self.chain.height().get() + 1;
+                tracing::debug!(height = refused, "blocks are fetched again");
+                asked = Asked::default();
+                fetch.restart(height() + 1);
             }
-            let best = self.progress.best_other();
-            let undone = next - 1 - self.chain.height().get().min(next - 1);
-            let Some((peer, height)) = best.filter(|(_, height)| *height >= next) else {
-                if undone == 0 && next > at_least && enough() {
-                    return;
-                }
-                self.context.sleep(PAUSE).await;
-                continue;
-            };
-            if undone >= UNDONE_MAX {
-                self.chain.moved(&self.context, PAUSE).await;
+            let undone = (fetch.due() - 1).saturating_sub(height());
+            if undone < UNDONE_MAX
+                && let Some((peer, block)) = fetch.next()
+            {
+                self.execute(peer, block, failed.clone());
                 continue;
             }
-            let Some(peer) = engine_key(&peer) else {
-                continue;
-            };
-            let Some(blocks) = self
-                .asker
-                .blocks(&peer, next)
-                .await
-                .filter(|blocks| !blocks.is_empty())
-            else {
-                tracing::debug!(height, "a node did not answer with the blocks it has");
-                self.progress.silent(&node_key(&peer));
-                self.context.sleep(PAUSE).await;
-                continue;
-            };
-            for block in blocks {
-                if block.certificate.header.height.get() != next {
-                    self.score
-                        .blame(&peer, "it answered with other blocks than asked for");
-                    break;
-                }
-                next += 1;
-                let (score, peer, failed) = (self.score.clone(), peer.clone(), failed.clone());
-                self.chain.follow(block, move |height, refused| {
-                    if let Some(refused) = refused {
-                        // A block behind a refused one is not due; its sender did nothing wrong.
-                        if matches!(refused, FollowError::Invalid(_)) {
-                            score.blame(&peer, &refused.to_string());
-                        }
-                        let _ = failed.unbounded_send(height);
-                    }
-                });
+            self.ask(&mut fetch, &mut asked);
+            let best = self.progress.best_other().map_or(0, |(_, best)| best);
+            if undone == 0
+                && fetch.is_idle()
+                && best < fetch.due()
+                && fetch.due() > at_least
+                && enough()
+            {
+                return;
+            }
+            select! {
+                answer = asked.next() => self.hear(answer, &mut fetch),
+                // Also when blocks become durable here: then there is room for more.
+                () = self.chain.moved(&self.context, PAUSE) => {},
             }
         }
+    }
+
+    /// Asks for as much as may be under way, each range from the node with the fewest open questions.
+    fn ask(&self, fetch: &mut Fetch<(ed25519::PublicKey, ServedBlock)>, asked: &mut Asked) {
+        let holders = self.progress.holders(fetch.due());
+        let best = holders.iter().map(|(_, height)| *height).max();
+        while let Some(range) = best.and_then(|best| fetch.question(best)) {
+            let holder = holders
+                .iter()
+                .filter(|(_, height)| *height >= range.start)
+                .filter_map(|(node, height)| Some((engine_key(node)?, *height)))
+                .map(|(peer, height)| (asked.load(&peer), peer, height))
+                .filter(|(load, ..)| load.0 < ASKED_OF_ONE_MAX)
+                .min_by_key(|(load, ..)| *load);
+            let Some((_, peer, height)) = holder else {
+                fetch.failed(range);
+                return;
+            };
+            // A node that is itself behind the others is not asked for more than it has.
+            let (range, rest) = (range.start..range.end.min(height + 1), range.end);
+            fetch.leave(range.end..rest);
+            let (asker, start) = (self.asker.clone(), range.start);
+            let answer = {
+                let peer = peer.clone();
+                async move {
+                    let blocks = asker.blocks(&peer, start).await;
+                    (peer, range, blocks)
+                }
+            };
+            asked.begin(peer, answer.boxed());
+        }
+    }
+
+    /// Takes an answer; what is not an answer to the question is blamed or passed over.
+    fn hear(&self, answer: Answer, fetch: &mut Fetch<(ed25519::PublicKey, ServedBlock)>) {
+        let (peer, range, blocks) = answer;
+        let Some(blocks) = blocks.filter(|blocks| !blocks.is_empty()) else {
+            tracing::debug!(
+                from = range.start,
+                "a node did not answer with the blocks it has"
+            );
+            self.progress.silent(&node_key(&peer));
+            fetch.failed(range);
+            return;
+        };
+        let in_order = blocks
+            .iter()
+            .zip(range.start..)
+            .all(|(block, height)| block.certificate.header.height.get() == height);
+        if !in_order {
+            self.score
+                .blame(&peer, "it answered with other blocks than asked for");
+            self.progress.silent(&node_key(&peer));
+            fetch.failed(range);
+            return;
+        }
+        let blocks = blocks.into_iter().map(|block| (peer.clone(), block));
+        fetch.answered(range, blocks.collect());
+    }
+
+    fn execute(
+        &self,
+        peer: ed25519::PublicKey,
+        block: ServedBlock,
+        failed: mpsc::UnboundedSender<u64>,
+    ) {
+        let score = self.score.clone();
+        self.chain.follow(block, move |height, refused| {
+            if let Some(refused) = refused {
+                // A block behind a refused one is not due; its sender did nothing wrong.
+                if matches!(refused, FollowError::Invalid(_)) {
+                    score.blame(&peer, &refused.to_string());
+                }
+                let _ = failed.unbounded_send(height);
+            }
+        });
+    }
+}
+
+/// Who answered, what it was asked for, and the blocks; `None` if no answer came in time.
+type Answer = (ed25519::PublicKey, Range<u64>, Option<Vec<ServedBlock>>);
+
+/// The questions that are under way.
+#[derive(Default)]
+struct Asked {
+    answers: FuturesUnordered<BoxFuture<'static, Answer>>,
+    /// How many questions to each node are open, and how many it was asked in all.
+    loads: BTreeMap<ed25519::PublicKey, (usize, u64)>,
+}
+
+impl Asked {
+    fn load(&self, peer: &ed25519::PublicKey) -> (usize, u64) {
+        self.loads.get(peer).copied().unwrap_or_default()
+    }
+
+    fn begin(&mut self, peer: ed25519::PublicKey, answer: BoxFuture<'static, Answer>) {
+        let load = self.loads.entry(peer).or_default();
+        *load = (load.0 + 1, load.1 + 1);
+        self.answers.push(answer);
+    }
+
+    /// The next answer; waits for ever if there is no question.
+    async fn next(&mut self) -> Answer {
+        let Some(answer) = self.answers.next().await else {
+            return std::future::pending().await;
+        };
+        if let Some(load) = self.loads.get_mut(&answer.0) {
+            load.0 -= 1;
+        }
+        answer
     }
 }
 

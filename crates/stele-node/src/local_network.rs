@@ -57,19 +57,47 @@ pub fn found_with(
     registry: &Registry,
     epoch_blocks: u64,
 ) -> Result<(Vec<PathBuf>, bool), NodeError> {
-    let homes: Vec<_> = (1..=count)
-        .map(|number| dir.join(format!("validator-{number}")))
-        .collect();
+    let homes = homes(dir, count);
     if homes
         .iter()
         .all(|home| Ledger::exists(&Home::new(home).ledger()))
     {
         return Ok((homes, false));
     }
+    let homes = found_homes(dir, name, &free_addresses(count)?, registry, epoch_blocks)?;
+    Ok((homes, true))
+}
+
+fn homes(dir: &Path, count: usize) -> Vec<PathBuf> {
+    let home = |number| dir.join(format!("validator-{number}"));
+    (1..=count).map(home).collect()
+}
+
+/// Founds a network with a validator for each of these addresses, where it listens and is reached. Returns their homes under `dir`.
+///
+/// # Errors
+/// [`NodeError`], also if one of the homes holds a ledger of another network.
+pub fn found_at(
+    dir: &Path,
+    name: &str,
+    addresses: &[SocketAddr],
+    registry: &Registry,
+) -> Result<Vec<PathBuf>, NodeError> {
+    found_homes(dir, name, addresses, registry, EPOCH_BLOCKS)
+}
+
+fn found_homes(
+    dir: &Path,
+    name: &str,
+    addresses: &[SocketAddr],
+    registry: &Registry,
+    epoch_blocks: u64,
+) -> Result<Vec<PathBuf>, NodeError> {
+    let count = addresses.len();
+    let homes = homes(dir, count);
     let node_keys: Vec<_> = (0..count).map(|_| NodeKey::generate()).collect();
-    let addresses = free_addresses(count)?;
     let mut founders = Vec::with_capacity(count);
-    for ((home, node_key), address) in homes.iter().zip(&node_keys).zip(&addresses) {
+    for ((home, node_key), address) in homes.iter().zip(&node_keys).zip(addresses) {
         let home = Home::new(home);
         let keystore = Keystore::open(home.keys(), Unlock::Secret(home.secret()?))?;
         if !keystore.contains(OPERATOR_KEY) {
@@ -106,9 +134,9 @@ pub fn found_with(
     for (((home, node_key), address), one) in
         homes.iter().zip(&node_keys).zip(addresses).zip(&founded)
     {
-        Home::new(home).take_seat(&bundle, registry, node_key, Some(&one.share), address, &[])?;
+        Home::new(home).take_seat(&bundle, registry, node_key, Some(&one.share), *address, &[])?;
     }
-    Ok((homes, true))
+    Ok(homes)
 }
 
 /// Addresses on this machine that nobody listens on now.

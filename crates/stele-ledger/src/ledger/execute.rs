@@ -18,6 +18,7 @@ use super::admission::{check_header, refuse_replay};
 use super::open::Shared;
 use super::order::Ordered;
 use super::persist::SPACE_PAUSE;
+use super::reads::Reads;
 use super::replay::ReplayWindow;
 use super::stats::LedgerStats;
 use super::submit::{Listener, Pending, refuse};
@@ -122,7 +123,8 @@ pub(super) fn execute_loop(
         }
         let batch = take_block(shared, first, verified);
         let started = Instant::now();
-        match executor.build(shared, (shared.options.clock)(), batch) {
+        let reads = Reads::new(&*shared.state);
+        match executor.build(shared, (shared.options.clock)(), batch, &reads) {
             Ok(Some(mut block)) => {
                 block.certificate.signature = signer.sign(&block.certificate.message());
                 LedgerStats::add_time(&shared.stats.execute_micros, started.elapsed());
@@ -155,12 +157,14 @@ fn take_block(shared: &Shared, first: Pending, verified: &Receiver<Pending>) -> 
 }
 
 impl Executor {
-    /// Executes a block of the given entries. Its certificate lacks the signature. `None` if no entry of it counts.
+    /// Executes a block of the given entries over the state before it. Its certificate lacks the signature. `None` if no entry of
+    /// it counts.
     pub(super) fn build(
         &mut self,
         shared: &Shared,
         time: TimeMs,
         batch: Vec<Pending>,
+        before: &Reads<'_>,
     ) -> Result<Option<ExecutedBlock>, Broken> {
         // A block's time never falls, whatever the clock of its proposer does.
         let time = time.max(self.head.time());
@@ -171,7 +175,7 @@ impl Executor {
             time,
         };
         let mut index = self.head.log_size();
-        let mut overlay = Overlay::new(&*shared.state);
+        let mut overlay = Overlay::new(before);
         let mut block = Lines::with_capacity(batch.len());
         let mut batch = batch.into_iter();
         while let Some(pending) = batch.next() {

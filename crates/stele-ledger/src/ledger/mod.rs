@@ -4,6 +4,8 @@
 //! 1. [`Ledger::submit`], on the caller's thread: shape, network, window, keys.
 //! 2. *verify*: signatures of all waiting entries together, on all cores.
 //! 3. *execute*: novelty, window against the block's time, then the registers; the state's new root; the certificate.
+//!    In a network the order comes from outside, and what of a block does not depend on the state is checked ahead of its turn, in a
+//!    step of its own: the module `prepare`.
 //! 4. *persist*: the block goes to the log and is synced. Only now is it final: its submitters hear of it,
 //!    watchers wake, receipts can be cut.
 //!
@@ -24,7 +26,9 @@ mod open;
 mod order;
 mod persist;
 mod pool;
+mod prepare;
 mod read;
+mod reads;
 mod recover;
 mod replay;
 mod stats;

@@ -22,6 +22,7 @@ use super::admission::KeyCache;
 use super::execute::{ExecutedBlock, Executor, execute_loop};
 use super::order::{Certifier, Member, OrderedBlock, order_loop};
 use super::persist::{Persister, persist_loop};
+use super::prepare::{PREPARED_MAX, PreparedBlock, prepare_loop};
 use super::stats::{LedgerStats, StatsSnapshot};
 use super::submit::{Pending, verify_loop};
 use super::{Head, LedgerError, LedgerOptions, Threads, recover};
@@ -335,7 +336,7 @@ impl Ledger {
             let builder = std::thread::Builder::new().name(format!("stele-{name}"));
             builder.spawn(work).expect("the system starts a thread")
         };
-        let (mut ordered, mut certified) = (None, None);
+        let (mut ordered, mut certified, mut preparing) = (None, None, None);
         let (verified, execute, to_persist): (_, Box<dyn FnOnce() + Send>, _) = match &shared.role {
             Role::Alone(signer) => {
                 let (signer, shared) = (Arc::clone(signer), Arc::clone(&shared));
@@ -348,15 +349,23 @@ impl Ledger {
                 let (order, in_order) = unbounded::<OrderedBlock>();
                 // How many blocks are certified and not durable is bounded by whoever orders them.
                 let (executed, to_persist) = unbounded::<ExecutedBlock>();
+                let (prepared, to_execute) = bounded::<PreparedBlock>(PREPARED_MAX);
                 (ordered, certified) = (Some(order), Some(executed.clone()));
+                preparing = Some({
+                    let shared = Arc::clone(&shared);
+                    move || {
+                        let member = shared.member().expect("checked above");
+                        prepare_loop(&shared, member, &in_order, &prepared);
+                    }
+                });
                 let work = move || {
                     let member = shared.member().expect("checked above");
-                    order_loop(&shared, member, executor, &in_order, &executed);
+                    order_loop(&shared, member, executor, &to_execute, &executed);
                 };
                 (None, Box::new(work), to_persist)
             }
         };
-        let threads = vec![
+        let mut threads = vec![
             spawn("verify", {
                 let shared = Arc::clone(&shared);
                 Box::new(move || verify_loop(&shared, &waiting, verified.as_ref()))
@@ -367,6 +376,9 @@ impl Ledger {
                 Box::new(move || persist_loop(&shared, persister, &to_persist))
             }),
         ];
+        if let Some(work) = preparing {
+            threads.push(spawn("prepare", Box::new(work)));
+        }
         Self {
             shared,
             queue: Some(queue),

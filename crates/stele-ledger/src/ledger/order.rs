@@ -23,6 +23,8 @@ use super::admission::{KeyCache, check_header, check_signatures, find_keys, refu
 use super::execute::{Broken, ExecutedBlock, Executor};
 use super::open::{Ledger, Shared, certificate_at};
 use super::pool::Pool;
+use super::prepare::{Prepared, PreparedBlock};
+use super::reads::Reads;
 use super::stats::LedgerStats;
 use super::submit::{Origin, Pending};
 use super::{Head, LedgerError};
@@ -207,7 +209,7 @@ pub(super) fn order_loop(
     shared: &Shared,
     member: &Member,
     mut executor: Executor,
-    ordered: &Receiver<OrderedBlock>,
+    ordered: &Receiver<PreparedBlock>,
     certified: &Sender<ExecutedBlock>,
 ) {
     while let Ok(block) = ordered.recv() {
@@ -229,9 +231,14 @@ impl Executor {
         &mut self,
         shared: &Shared,
         member: &Member,
-        block: OrderedBlock,
+        block: PreparedBlock,
         release: &mut dyn FnMut(ExecutedBlock),
     ) {
+        let PreparedBlock {
+            block,
+            certificate: verdict,
+            entries: prepared,
+        } = block;
         let OrderedBlock {
             position,
             mut time,
@@ -252,7 +259,7 @@ impl Executor {
                 done(untouched(&self.head, 0, None));
                 return;
             }
-            if let Err(reason) = self.check_certificate(shared, certificate) {
+            if let Err(reason) = self.check_certificate(shared, certificate, verdict) {
                 done(untouched(&self.head, 0, Some(reason)));
                 return;
             }
@@ -260,14 +267,15 @@ impl Executor {
         }
         let count = entries.len();
         let time = time.max(self.head.time());
-        let batch = match judge(shared, member, time, &entries) {
+        let before = Reads::new(&*shared.state);
+        let batch = match judge(shared, member, time, &entries, prepared, &before) {
             Ok(batch) => batch,
             Err(reason) => {
                 Broken::new(reason, Vec::new()).halt(shared);
                 return;
             }
         };
-        let produced = match self.build(shared, time, batch) {
+        let produced = match self.build(shared, time, batch, &before) {
             Ok(produced) => produced,
             Err(broken) => {
                 broken.halt(shared);
@@ -308,11 +316,13 @@ impl Executor {
         }
     }
 
-    /// Checks a certificate that came with a block before anything of the block is executed.
+    /// Checks a certificate that came with a block before anything of the block is executed. `verdict` is what is known of its
+    /// signature.
     fn check_certificate(
         &self,
         shared: &Shared,
         certificate: &Certificate,
+        verdict: Option<Result<(), SuiteError>>,
     ) -> Result<(), FollowError> {
         let header = &certificate.header;
         let expected = self.head.height().next();
@@ -326,8 +336,8 @@ impl Executor {
             let reason = format!("its certificate is of network {}", header.network);
             return Err(FollowError::Invalid(reason));
         }
-        certificate
-            .verify(&shared.genesis.network_key)
+        verdict
+            .unwrap_or_else(|| certificate.verify(&shared.genesis.network_key))
             .map_err(|error| {
                 FollowError::Invalid(format!("its certificate does not verify: {error}"))
             })?;
@@ -366,34 +376,38 @@ fn release_certified(
     }
 }
 
-/// The entries of an ordered block that may be executed, in order. What was checked for the pool is not checked again, but
-/// the keys are always looked up in the state before the block: what a node happens to remember must not matter.
+/// The entries of an ordered block that may be executed, in order. What was checked for the pool or prepared is not checked again,
+/// but the keys are always looked up in the state before the block: what a node happens to remember must not matter.
 fn judge(
     shared: &Shared,
     member: &Member,
     time: TimeMs,
     entries: &[Arc<[u8]>],
+    prepared: Vec<Option<Prepared>>,
+    before: &Reads<'_>,
 ) -> Result<Vec<Pending>, String> {
     let no_cache = KeyCache::default();
     let mut candidates = Vec::with_capacity(entries.len());
-    for bytes in entries {
+    let prepared = prepared.into_iter().chain(core::iter::repeat_with(|| None));
+    for (bytes, prepared) in entries.iter().zip(prepared) {
         let pooled = member.pool.remove(bytes);
-        let checked = pooled.is_some();
-        let mut pending = match pooled {
-            Some(pending) => pending,
-            None => match Entry::decode(bytes.to_vec()) {
-                Ok(entry) => {
-                    shared.stats.waiting.fetch_add(1, Ordering::Relaxed);
-                    Pending::ordered(entry)
-                }
+        let was_pooled = pooled.is_some();
+        let (mut pending, good_under) = match (pooled, prepared) {
+            (Some(pending), _) => (pending, None),
+            (None, Some(Prepared { entry, keys })) => (Pending::ordered(entry), Some(keys)),
+            (None, None) => match Entry::decode(bytes.to_vec()) {
+                Ok(entry) => (Pending::ordered(entry), None),
                 Err(_) => continue,
             },
         };
+        if !was_pooled {
+            shared.stats.waiting.fetch_add(1, Ordering::Relaxed);
+        }
         if let Err(refusal) = check_header(&pending.entry, &shared.network, time, 0) {
             pending.refuse(shared, refusal);
             continue;
         }
-        match find_keys(&pending.entry, &*shared.machine, &*shared.state, &no_cache) {
+        match find_keys(&pending.entry, &*shared.machine, before, &no_cache) {
             Ok(keys) => pending.keys = keys,
             Err(Halt::Refused(refusal)) => {
                 pending.refuse(shared, refusal);
@@ -401,21 +415,22 @@ fn judge(
             }
             Err(Halt::Fault(fault)) => return Err(fault.to_string()),
         }
-        candidates.push((pending, checked));
+        let checked = was_pooled || good_under.is_some_and(|keys| keys == pending.keys);
+        candidates.push((pending, was_pooled, checked));
     }
     let unchecked: Vec<_> = candidates
         .iter()
-        .filter(|(_, checked)| !checked)
-        .map(|(pending, _)| (&pending.entry, &pending.keys[..]))
+        .filter(|(_, _, checked)| !checked)
+        .map(|(pending, _, _)| (&pending.entry, &pending.keys[..]))
         .collect();
     let mut verdicts = check_signatures(&unchecked).into_iter();
     let mut batch = Vec::with_capacity(candidates.len());
-    for (mut pending, checked) in candidates {
-        if !checked {
-            if let Err(refusal) = verdicts.next().expect("a verdict for each") {
-                pending.refuse(shared, refusal);
-                continue;
-            }
+    for (mut pending, was_pooled, checked) in candidates {
+        if !checked && let Err(refusal) = verdicts.next().expect("a verdict for each") {
+            pending.refuse(shared, refusal);
+            continue;
+        }
+        if !was_pooled {
             // The same content in another envelope may wait here, with someone who wants to know.
             if let Some(other) = member.pool.remove_id(&pending.entry.id()) {
                 shared.stats.waiting.fetch_sub(1, Ordering::Relaxed);
@@ -440,11 +455,12 @@ impl Ledger {
             }
             let mut inline = inline.lock();
             let mut released = Vec::new();
-            inline
-                .executor
-                .order(&self.shared, member, block, &mut |block| {
-                    released.push(block)
-                });
+            inline.executor.order(
+                &self.shared,
+                member,
+                PreparedBlock::unprepared(block),
+                &mut |block| released.push(block),
+            );
             for block in released {
                 inline.persister.take(&self.shared, block);
             }
@@ -530,6 +546,13 @@ impl Ledger {
             }
         }
         member.pool.take(entries_max, bytes_max, skip)
+    }
+
+    /// The oldest entries in the pool that clients of this node submitted, up to the limits.
+    pub fn pool_oldest_of_clients(&self, entries_max: usize, bytes_max: usize) -> Vec<Arc<[u8]>> {
+        self.shared.member().map_or_else(Vec::new, |member| {
+            member.pool.oldest_of_clients(entries_max, bytes_max)
+        })
     }
 
     /// How many entries wait to be ordered.

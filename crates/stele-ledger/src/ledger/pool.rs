@@ -105,6 +105,28 @@ impl Pool {
         taken
     }
 
+    /// The oldest entries that clients of this node submitted, up to the limits; one at least if there is one.
+    pub(super) fn oldest_of_clients(&self, entries_max: usize, bytes_max: usize) -> Vec<Arc<[u8]>> {
+        let inner = self.inner.lock();
+        let (mut oldest, mut bytes) = (Vec::new(), 0);
+        let own = |pooled: &&Pooled| pooled.pending.origin.is_client();
+        for pooled in inner.entries.values().filter(own).take(entries_max) {
+            bytes += pooled.bytes.len();
+            if bytes > bytes_max && !oldest.is_empty() {
+                break;
+            }
+            oldest.push(Arc::clone(&pooled.bytes));
+        }
+        oldest
+    }
+
+    /// For each of these entries whether it waits here.
+    pub(super) fn contains(&self, entries: &[Arc<[u8]>]) -> Vec<bool> {
+        let inner = self.inner.lock();
+        let waits = |bytes: &Arc<[u8]>| inner.by_bytes.contains_key(bytes);
+        entries.iter().map(waits).collect()
+    }
+
     /// Takes an entry out, because a block with these very bytes is executed.
     pub(super) fn remove(&self, bytes: &[u8]) -> Option<Pending> {
         let mut inner = self.inner.lock();

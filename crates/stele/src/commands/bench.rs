@@ -19,9 +19,12 @@ pub fn run(args: &BenchArgs, printer: &Printer) -> Outcome {
         BenchWhat::Ledger { dir, quick, commit } => {
             bench_ledger(dir.as_deref(), *quick, commit, printer)
         }
-        BenchWhat::Network { dir, quick, commit } => {
-            bench_network(dir.as_deref(), *quick, commit, printer)
-        }
+        BenchWhat::Network {
+            dir,
+            quick,
+            missed,
+            commit,
+        } => bench_network(dir.as_deref(), *quick, *missed, commit, printer),
         BenchWhat::NetworkValidator { dir } => {
             network::validator(dir)
                 .map_err(|error| Failure::unusable("a validator could not run").because(&error))?;
@@ -67,7 +70,13 @@ fn bench_ledger(dir: Option<&Path>, quick: bool, commit: &str, printer: &Printer
     Ok(Exit::Done)
 }
 
-fn bench_network(dir: Option<&Path>, quick: bool, commit: &str, printer: &Printer) -> Outcome {
+fn bench_network(
+    dir: Option<&Path>,
+    quick: bool,
+    missed: Option<u64>,
+    commit: &str,
+    printer: &Printer,
+) -> Outcome {
     let program = std::env::current_exe()
         .map_err(|error| Failure::unusable("could not find this program").because(&error))?;
     let words = [
@@ -79,6 +88,7 @@ fn bench_network(dir: Option<&Path>, quick: bool, commit: &str, printer: &Printe
         dir: dir.map_or_else(std::env::temp_dir, Path::to_owned),
         seconds: if quick { 2 } else { 15 },
         entries: if quick { 2_000 } else { 120_000 },
+        missed: missed.unwrap_or(if quick { 5_000 } else { 1_000_000 }),
         validator_command: words.to_vec(),
         commit: commit.to_owned(),
     };
