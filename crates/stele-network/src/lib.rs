@@ -32,6 +32,7 @@ mod score;
 mod stack;
 mod status;
 mod sync;
+mod upgrades;
 mod wake;
 
 #[cfg(test)]
@@ -49,3 +50,4 @@ pub use founding::{Founder, FoundingPlan, certify_block_zero, sign_block_zero};
 pub use runtime::{Identity, Network, NetworkOptions, Seat};
 pub use score::Faults;
 pub use status::{Alarm, Status, ValidatorStatus};
+pub use upgrades::upgrade_alarms;

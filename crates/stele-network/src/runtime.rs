@@ -35,6 +35,7 @@ use crate::peers::Addressed;
 use crate::score::{Faults, Score};
 use crate::stack::{self, Ended, Links, Parts};
 use crate::status::{Alarm, Progress, Status};
+use crate::upgrades::upgrade_alarms;
 use crate::wake::Wake;
 
 /// The fewest places for peers. A committee that grows beyond what is set aside finds room when the node starts again.
@@ -209,8 +210,11 @@ impl Network {
             hint: refusal.hint,
         });
         let height = self.ledger.head().height().get();
-        self.progress
-            .status(self.me, height, self.ledger.pool_len(), halted)
+        let mut status = self
+            .progress
+            .status(self.me, height, self.ledger.pool_len(), halted);
+        status.alarms.extend(upgrade_alarms(&self.ledger));
+        status
     }
 
     /// Evidence of validators that voted twice, each once.
