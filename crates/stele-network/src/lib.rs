@@ -46,7 +46,10 @@ pub use chain::CommitteeError;
 pub use committee::{Committee, Validator};
 pub use epochs::Timeouts;
 pub use evidence::{Evidence, Vote, VoteKind};
-pub use founding::{Founder, FoundingPlan, certify_block_zero, sign_block_zero};
+pub use founding::{
+    ADDRESS_BYTES_MAX, Card, CardError, Founder, FoundingPlan, MEMBER_NAME_BYTES_MAX,
+    certify_block_zero, sign_block_zero,
+};
 pub use runtime::{Identity, Network, NetworkOptions, Seat};
 pub use score::Faults;
 pub use status::{Alarm, Status, ValidatorStatus};

@@ -12,6 +12,7 @@ pub mod api;
 mod app;
 pub mod auth;
 mod epcis;
+pub mod founding;
 mod index;
 mod init;
 pub mod local_network;
@@ -159,6 +160,30 @@ pub enum NodeError {
     /// The key ceremony.
     #[error(transparent)]
     Ceremony(#[from] stele_network::ceremony::CeremonyError),
+    /// A founding with others.
+    #[error(transparent)]
+    Founding(#[from] stele_network::ceremony::FoundingError),
+    /// A founder's card.
+    #[error(transparent)]
+    Card(#[from] stele_network::CardError),
+    /// The home has made a founder's card, and its network is not founded yet.
+    #[error("the network of {} is not founded yet", .0.display())]
+    NotFounded(PathBuf),
+    /// The home holds a network already.
+    #[error("{} holds a network already", .0.display())]
+    Occupied(PathBuf),
+    /// The home has no founder's card.
+    #[error("this folder has no founder's card")]
+    NoCard,
+    /// The plan names this founder not, or by another card.
+    #[error("the plan does not hold the card of {0} that is in this folder")]
+    NotInPlan(String),
+    /// The founding was not so far that this founder held its share.
+    #[error("this folder holds no share of the network's key under this plan")]
+    NoShare,
+    /// The bundle is of another network.
+    #[error("the bundle is of another network than the one that was founded here")]
+    OtherNetwork,
     /// There is no ledger to be read.
     #[error("{} holds no network to be read", .0.display())]
     NothingToRead(PathBuf),
@@ -193,10 +218,26 @@ impl NodeError {
             Self::NoSeat(_) => Some(
                 "restore the folder `validator` from a backup, or join as a follower with `stele network join`",
             ),
+            Self::NotFounded(_) => Some(
+                "hold the founding with `stele network new`; another folder (--data) can hold a network of its own meanwhile",
+            ),
+            Self::Occupied(_) => Some("give another folder with --data"),
             Self::NothingToRead(_) => Some(
                 "give the folder of a node with --data; without --read-only a network is founded",
             ),
-            Self::Committee(_) | Self::Ceremony(_) | Self::Io { .. } => None,
+            Self::NoCard => Some("make one with `stele network card`"),
+            Self::NotInPlan(_) => Some(
+                "have the plan made anew with the card in `validator/founder.json`, or give the folder that the card is from with --data",
+            ),
+            Self::NoShare => Some(
+                "the others have gone on without this folder's share: restore the folder `validator` from a backup",
+            ),
+            Self::OtherNetwork => Some("take `network.bundle` from a founder of the same plan"),
+            Self::Card(_) => Some("correct the words and make the card again"),
+            Self::Ceremony(_) | Self::Founding(_) => Some(
+                "settle it with the founder who is named, and run the command again; what was made so far is kept",
+            ),
+            Self::Committee(_) | Self::Io { .. } => None,
         }
     }
 }
@@ -265,6 +306,9 @@ fn open(
     let registry = Arc::new(Registry::standard());
     if config.read_only && !Ledger::exists(&home.ledger()) {
         return Err(NodeError::NothingToRead(home.dir().to_owned()));
+    }
+    if home.awaits_founding() {
+        return Err(NodeError::NotFounded(home.dir().to_owned()));
     }
     let secret = home.secret()?;
     let keystore = Keystore::open(home.keys(), Unlock::Secret(secret))?;
