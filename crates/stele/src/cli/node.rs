@@ -7,9 +7,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use stele_core::id::{EntryId, PartyId};
 use stele_core::witness::{LogKey, WitnessKey};
 
-use super::values::{
-    StateKey, http_url, log_key, network_name, party, state_key, witness_key,
-};
+use super::values::{StateKey, http_url, log_key, network_name, party, state_key, witness_key};
 use super::{HomeArgs, NodeArgs};
 
 /// `submit`.
