@@ -268,6 +268,32 @@ pub trait StateMachine: Send + Sync {
         entry: &Entry,
         overlay: &mut Overlay<'_>,
     ) -> Result<Executed, Fault>;
+
+    /// The versions of registers that judge at `height` or from a later height on and that this program lacks, by height. Of
+    /// registers that the program does not know at all it looks at those in `also` alone.
+    ///
+    /// # Errors
+    /// [`Fault`] when storage fails.
+    fn missing_versions(
+        &self,
+        state: &dyn StateReader,
+        height: Height,
+        also: &[&str],
+    ) -> Result<Vec<Upgrade>, Fault> {
+        let _ = (state, height, also);
+        Ok(Vec::new())
+    }
+}
+
+/// A version of a register that judges from a height on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upgrade {
+    /// The register.
+    pub register: String,
+    /// Its version.
+    pub version: u64,
+    /// The first height that it judges at.
+    pub height: Height,
 }
 
 #[cfg(test)]

@@ -33,6 +33,7 @@ mod score;
 mod stack;
 mod status;
 mod sync;
+mod upgrades;
 mod wake;
 
 #[cfg(test)]
@@ -46,7 +47,11 @@ pub use chain::CommitteeError;
 pub use committee::{Committee, Validator};
 pub use epochs::Timeouts;
 pub use evidence::{Evidence, Vote, VoteKind};
-pub use founding::{Founder, FoundingPlan, certify_block_zero, sign_block_zero};
+pub use founding::{
+    ADDRESS_BYTES_MAX, Card, CardError, Founder, FoundingPlan, MEMBER_NAME_BYTES_MAX,
+    certify_block_zero, sign_block_zero,
+};
 pub use runtime::{Identity, Network, NetworkOptions, Seat};
 pub use score::Faults;
 pub use status::{Alarm, Status, ValidatorStatus};
+pub use upgrades::upgrade_alarms;

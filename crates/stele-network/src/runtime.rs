@@ -35,6 +35,7 @@ use crate::peers::Addressed;
 use crate::score::{Faults, Score};
 use crate::stack::{self, Ended, Links, Parts};
 use crate::status::{Alarm, Progress, Status};
+use crate::upgrades::upgrade_alarms;
 use crate::wake::Wake;
 
 /// The fewest places for peers. A committee that grows beyond what is set aside finds room when the node starts again.
@@ -209,8 +210,11 @@ impl Network {
             hint: refusal.hint,
         });
         let height = self.ledger.head().height().get();
-        self.progress
-            .status(self.me, height, self.ledger.pool_len(), halted)
+        let mut status = self
+            .progress
+            .status(self.me, height, self.ledger.pool_len(), halted);
+        status.alarms.extend(upgrade_alarms(&self.ledger));
+        status
     }
 
     /// Evidence of validators that voted twice, each once.
@@ -276,7 +280,13 @@ impl Term {
             let places = (2 * committee + options.followers.len()).max(PEERS_MIN);
             let (mut p2p, oracle) = lookup::Network::new(
                 context.child("p2p"),
-                link_config(&self.me, self.network.as_bytes(), options, places),
+                link_config(
+                    &self.me,
+                    &[b"stele-links/".as_slice(), self.network.as_bytes()].concat(),
+                    options.listen,
+                    places,
+                    stack::message_max(&options.pace.limits),
+                ),
             );
             *self.oracle_slot.lock() = Some(oracle.clone());
             let quota = Quota::per_second(RATE).allow_burst(BURST);
@@ -353,14 +363,15 @@ impl Drop for Network {
     }
 }
 
-type Handshake = Cups<Sake<ed25519::PrivateKey>, ChaCha20Poly1305>;
+pub(crate) type Handshake = Cups<Sake<ed25519::PrivateKey>, ChaCha20Poly1305>;
 
-/// Links: authenticated by node keys, encrypted, and only among nodes of one network.
-fn link_config(
+/// Links: authenticated by node keys, encrypted, and only among nodes of one namespace.
+pub(crate) fn link_config(
     me: &NodeKey,
-    network: &[u8; 32],
-    options: &NetworkOptions,
+    namespace: &[u8],
+    listen: SocketAddr,
     places: usize,
+    message_max: u32,
 ) -> lookup::Config<Handshake> {
     let handshake = Cups::new(
         Sake {
@@ -371,13 +382,12 @@ fn link_config(
         },
         cups::Version::V1,
     );
-    let namespace = [b"stele-links/".as_slice(), network].concat();
     let local = lookup::Config::local(
         handshake,
-        &namespace,
-        options.listen,
+        namespace,
+        listen,
         NonZeroUsize::new(places).expect("at least the fewest"),
-        stack::message_max(&options.pace.limits),
+        message_max,
         NZUsize!(1_024),
     );
     lookup::Config {

@@ -72,6 +72,12 @@ pub enum Submitted {
 }
 
 impl App {
+    /// The refusal of whatever changes something, on a node that was started read-only.
+    pub fn read_only(&self) -> Option<Refusal> {
+        let refusing = self.ledger.is_read_only().then(|| self.ledger.refusing());
+        refusing.flatten()
+    }
+
     /// Submits an entry and waits: for finality, or only until it is admitted.
     ///
     /// # Errors

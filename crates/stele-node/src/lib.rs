@@ -12,6 +12,7 @@ pub mod api;
 mod app;
 pub mod auth;
 mod epcis;
+pub mod founding;
 mod index;
 mod init;
 pub mod local_network;
@@ -26,6 +27,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use getrandom::SysRng;
+use getrandom::rand_core::UnwrapErr;
+use stele_core::suite::{SigningKey, Suite};
 use stele_ledger::ledger::{Ledger, LedgerError, LedgerOptions};
 use stele_network::{Identity, Network, Seat};
 use stele_readmodel::ReadModelError;
@@ -73,6 +77,8 @@ pub struct NodeConfig {
     pub witnesses: Vec<WitnessEndpoint>,
     /// After how many blocks the node makes another snapshot for new nodes; 0 makes none.
     pub snapshot_every: u64,
+    /// Only serve what is final: take no entries, and have no part in the network.
+    pub read_only: bool,
     /// Settings of the ledger.
     pub ledger: LedgerOptions,
 }
@@ -89,6 +95,7 @@ impl NodeConfig {
             quotas: QuotaSettings::default(),
             witnesses: Vec::new(),
             snapshot_every: SNAPSHOT_EVERY,
+            read_only: false,
             ledger: LedgerOptions::default(),
         }
     }
@@ -153,6 +160,33 @@ pub enum NodeError {
     /// The key ceremony.
     #[error(transparent)]
     Ceremony(#[from] stele_network::ceremony::CeremonyError),
+    /// A founding with others.
+    #[error(transparent)]
+    Founding(#[from] stele_network::ceremony::FoundingError),
+    /// A founder's card.
+    #[error(transparent)]
+    Card(#[from] stele_network::CardError),
+    /// The home has made a founder's card, and its network is not founded yet.
+    #[error("the network of {} is not founded yet", .0.display())]
+    NotFounded(PathBuf),
+    /// The home holds a network already.
+    #[error("{} holds a network already", .0.display())]
+    Occupied(PathBuf),
+    /// The home has no founder's card.
+    #[error("this folder has no founder's card")]
+    NoCard,
+    /// The plan names this founder not, or by another card.
+    #[error("the plan does not hold the card of {0} that is in this folder")]
+    NotInPlan(String),
+    /// The founding was not so far that this founder held its share.
+    #[error("this folder holds no share of the network's key under this plan")]
+    NoShare,
+    /// The bundle is of another network.
+    #[error("the bundle is of another network than the one that was founded here")]
+    OtherNetwork,
+    /// There is no ledger to be read.
+    #[error("{} holds no network to be read", .0.display())]
+    NothingToRead(PathBuf),
     /// The network has several validators, and this home has no seat in it.
     #[error("the network has several validators, and {} holds no seat in it", .0.display())]
     NoSeat(PathBuf),
@@ -184,7 +218,26 @@ impl NodeError {
             Self::NoSeat(_) => Some(
                 "restore the folder `validator` from a backup, or join as a follower with `stele network join`",
             ),
-            Self::Committee(_) | Self::Ceremony(_) | Self::Io { .. } => None,
+            Self::NotFounded(_) => Some(
+                "hold the founding with `stele network new`; another folder (--data) can hold a network of its own meanwhile",
+            ),
+            Self::Occupied(_) => Some("give another folder with --data"),
+            Self::NothingToRead(_) => Some(
+                "give the folder of a node with --data; without --read-only a network is founded",
+            ),
+            Self::NoCard => Some("make one with `stele network card`"),
+            Self::NotInPlan(_) => Some(
+                "have the plan made anew with the card in `validator/founder.json`, or give the folder that the card is from with --data",
+            ),
+            Self::NoShare => Some(
+                "the others have gone on without this folder's share: restore the folder `validator` from a backup",
+            ),
+            Self::OtherNetwork => Some("take `network.bundle` from a founder of the same plan"),
+            Self::Card(_) => Some("correct the words and make the card again"),
+            Self::Ceremony(_) | Self::Founding(_) => Some(
+                "settle it with the founder who is named, and run the command again; what was made so far is kept",
+            ),
+            Self::Committee(_) | Self::Io { .. } => None,
         }
     }
 }
@@ -251,6 +304,12 @@ fn open(
 ) -> Result<(App, bool), NodeError> {
     let home = Home::new(&config.home);
     let registry = Arc::new(Registry::standard());
+    if config.read_only && !Ledger::exists(&home.ledger()) {
+        return Err(NodeError::NothingToRead(home.dir().to_owned()));
+    }
+    if home.awaits_founding() {
+        return Err(NodeError::NotFounded(home.dir().to_owned()));
+    }
     let secret = home.secret()?;
     let keystore = Keystore::open(home.keys(), Unlock::Secret(secret))?;
     let seat = home.read_seat()?;
@@ -262,20 +321,37 @@ fn open(
         allowed_hosts: config.allowed_hosts.clone(),
         quotas: config.quotas,
     };
-    let (ledger, network) = open_ledger(&home, &registry, &keystore, seat, &config.ledger)?;
+    let (ledger, network) = if config.read_only {
+        (open_read_only(&home, &registry, &config.ledger)?, None)
+    } else {
+        open_ledger(&home, &registry, &keystore, seat, &config.ledger)?
+    };
     let (moved, heads) = watch::channel(ledger.head().height().get());
     ledger.on_head(move |head| {
         moved.send_replace(head.height().get());
     });
-    let snapshots = Snapshots::start(home.snapshots(), &ledger, config.snapshot_every);
+    // A node that is only read makes no snapshots and asks no witnesses.
+    let (snapshot_every, asked) = if config.read_only {
+        (0, &[][..])
+    } else {
+        (config.snapshot_every, &config.witnesses[..])
+    };
+    let snapshots = Snapshots::start(home.snapshots(), &ledger, snapshot_every);
     let model = Index::open(&home.index())?;
     let index = Index::start(model, Arc::clone(&ledger), Arc::clone(&registry));
-    let operator = keystore.unlock(OPERATOR_KEY)?;
+    let operator = if config.read_only && !keystore.contains(OPERATOR_KEY) {
+        // A copy without keys can be read all the same: nothing is signed.
+        SigningKey::generate(Suite::Ed25519, &mut UnwrapErr(SysRng))
+    } else {
+        keystore.unlock(OPERATOR_KEY)?
+    };
     let epcis = Arc::new(epcis::open(&home.epcis(), Arc::clone(&ledger), operator)?);
-    resume_captures(&epcis);
+    if !config.read_only {
+        resume_captures(&epcis);
+    }
     let log_key = Arc::new(witnesses::log_key(&secret));
     let app = App {
-        witnesses: Witnesses::start(&ledger, Arc::clone(&log_key), &config.witnesses),
+        witnesses: Witnesses::start(&ledger, Arc::clone(&log_key), asked),
         log_key,
         network,
         snapshots,
@@ -324,6 +400,21 @@ fn open_ledger(
     };
     let network = Network::start(seat, Arc::clone(&ledger), identity, files.options)?;
     Ok((ledger, Some(network)))
+}
+
+/// Opens the ledger to be read. Nobody orders anything for it, so that nothing is ever added; what a crash left is put in order.
+fn open_read_only(
+    home: &Home,
+    registry: &Arc<Registry>,
+    options: &LedgerOptions,
+) -> Result<Arc<Ledger>, NodeError> {
+    let options = LedgerOptions {
+        read_only: true,
+        ..options.clone()
+    };
+    let nobody = Seat::default().certifier();
+    let ledger = Ledger::open_network(&home.ledger(), registry.clone(), nobody, options)?;
+    Ok(Arc::new(ledger))
 }
 
 /// Takes up what a crash left between a captured document and its entries.

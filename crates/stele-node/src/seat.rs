@@ -10,6 +10,7 @@
 //! | `engine/` | the BFT engine's own files |
 
 use std::fs;
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -92,7 +93,7 @@ impl Bundle {
     }
 }
 
-fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> NodeError {
+pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> NodeError {
     let path = path.to_owned();
     move |source| NodeError::Io {
         action,
@@ -101,9 +102,36 @@ fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> NodeE
     }
 }
 
+/// Writes a file as a whole: what was there before stays until the new content is on the disk.
+pub(crate) fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), NodeError> {
+    let temporary = path.with_extension("tmp");
+    let mut file = fs::File::create(&temporary).map_err(io("create", &temporary))?;
+    file.write_all(bytes).map_err(io("write", &temporary))?;
+    file.sync_all().map_err(io("sync", &temporary))?;
+    fs::rename(&temporary, path).map_err(io("rename", &temporary))?;
+    let dir = path.parent().expect("a file in a folder");
+    fs::File::open(dir)
+        .and_then(|dir| dir.sync_all())
+        .map_err(io("sync", dir))
+}
+
 impl Home {
-    fn seat(&self) -> PathBuf {
+    pub(crate) fn seat(&self) -> PathBuf {
         self.dir().join("validator")
+    }
+
+    pub(crate) fn node_key(&self) -> PathBuf {
+        self.seat().join("node.key")
+    }
+
+    /// The share of a committee.
+    pub(crate) fn share(&self, committee: u64) -> PathBuf {
+        self.seat().join(format!("share-{committee}.key"))
+    }
+
+    /// Whether this home has a seat in a network of several, with its ledger.
+    pub(crate) fn has_seat(&self) -> bool {
+        self.seat().join("seat.json").exists()
     }
 
     /// The file that other nodes join with.
@@ -126,28 +154,27 @@ impl Home {
     ) -> Result<(), NodeError> {
         let seat = self.seat();
         fs::create_dir_all(&seat).map_err(io("create", &seat))?;
-        node_key.save(&seat.join("node.key"))?;
+        node_key.save(&self.node_key())?;
         if let Some(share) = share {
             SecretsFolder::new(&seat).keep_share(1, share)?;
+        }
+        write_durably(&self.bundle(), &bundle.encode())?;
+        let descriptor = descriptor_json(&bundle.genesis);
+        let text = serde_json::to_string_pretty(&descriptor).expect("plain data") + "\n";
+        write_durably(&self.descriptor(), text.as_bytes())?;
+        let ledger = self.ledger();
+        // What an interrupted attempt has finished already is not made twice.
+        let made = Ledger::exists(&ledger) && Ledger::read_genesis(&ledger)? == bundle.genesis;
+        if !made {
+            Ledger::create_certified(&ledger, &bundle.genesis, registry, &bundle.block_zero)?;
         }
         let file = SeatFile {
             listen,
             followers: followers.iter().map(hex::encode).collect(),
         };
         let text = serde_json::to_string_pretty(&file).expect("plain data") + "\n";
-        let path = seat.join("seat.json");
-        fs::write(&path, text).map_err(io("write", &path))?;
-        fs::write(self.bundle(), bundle.encode()).map_err(io("write", &self.bundle()))?;
-        let descriptor = descriptor_json(&bundle.genesis);
-        let text = serde_json::to_string_pretty(&descriptor).expect("plain data") + "\n";
-        fs::write(self.descriptor(), text).map_err(io("write", &self.descriptor()))?;
-        Ledger::create_certified(
-            &self.ledger(),
-            &bundle.genesis,
-            registry,
-            &bundle.block_zero,
-        )?;
-        Ok(())
+        // Last: the seat is taken when this file is there.
+        write_durably(&seat.join("seat.json"), text.as_bytes())
     }
 
     /// The seat in this home; `None` where there is none.
@@ -176,7 +203,7 @@ impl Home {
             options.followers.push(key);
         }
         Ok(Some(SeatFiles {
-            node_key: NodeKey::load(&seat.join("node.key"))?,
+            node_key: NodeKey::load(&self.node_key())?,
             secrets: SecretsFolder::new(seat),
             options,
         }))

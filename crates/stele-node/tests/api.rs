@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use stele_client::{Client, ClientError, Party};
 use stele_core::cbor::BodyBuilder;
 use stele_core::suite::{SigningKey, Suite};
-use stele_node::{Node, NodeConfig, RunningNode};
+use stele_node::{Node, NodeConfig, NodeError, RunningNode};
 
 static SEEDS: AtomicU8 = AtomicU8::new(1);
 
@@ -28,9 +28,17 @@ fn with_node<T: Send + 'static>(
     home: &std::path::Path,
     work: impl FnOnce(Client) -> T + Send + 'static,
 ) -> T {
+    with_node_as(config(home), work)
+}
+
+/// As [`with_node`], with settings.
+fn with_node_as<T: Send + 'static>(
+    config: NodeConfig,
+    work: impl FnOnce(Client) -> T + Send + 'static,
+) -> T {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
-        let node: RunningNode = Node::start(config(home), None).await.expect("starts");
+        let node: RunningNode = Node::start(config, None).await.expect("starts");
         let (url, token) = (node.url().to_owned(), node.token().to_owned());
         let result = tokio::task::spawn_blocking(move || {
             let client = Client::connect(&url).expect("connects").with_token(&token);
@@ -271,5 +279,148 @@ fn a_restart_and_a_lost_read_model_lose_nothing() {
             2,
             "the read model is filled again"
         );
+    });
+}
+
+fn refusal(result: Result<impl std::fmt::Debug, ClientError>) -> (u16, String) {
+    match result {
+        Err(ClientError::Refused(problem)) => {
+            assert!(!problem.hint.is_empty());
+            (problem.status, problem.code)
+        }
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
+#[test]
+fn a_read_only_node_serves_everything_and_takes_nothing() {
+    let home = tempfile::tempdir().expect("a folder");
+    let read_only = || {
+        let mut config = config(home.path());
+        config.read_only = true;
+        config
+    };
+    // There must be something to be read, and nothing is made.
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let started = runtime.block_on(Node::start(read_only(), None));
+    assert!(matches!(started, Err(NodeError::NothingToRead(_))));
+    assert_eq!(std::fs::read_dir(home.path()).expect("a folder").count(), 0);
+
+    let entry_id = with_node(home.path(), |client| {
+        let done = register(&client).submit("trace", &[("event.record", event("urn:example:1"))]);
+        done.expect("applies").entry_id
+    });
+    let log = home.path().join("ledger/log");
+    let bytes_in = |dir: &std::path::Path| -> u64 {
+        let files = std::fs::read_dir(dir).expect("a folder").flatten();
+        files
+            .map(|file| file.metadata().expect("a file").len())
+            .sum()
+    };
+    let before = bytes_in(&log);
+    with_node_as(read_only(), move |client| {
+        let health = client.get_json("/health").expect("reads");
+        assert_eq!(health["status"], "read-only");
+        assert_eq!(health["problem"]["code"], "node.read-only");
+        let ready = client.get_json("/ready");
+        assert!(matches!(ready, Err(ClientError::Refused(problem)) if problem.status == 503));
+        let status = client.get_json("/v1/network/status").expect("reads");
+        assert_eq!(status["role"], "read-only");
+        assert_eq!(status["alarms"], serde_json::json!([]));
+        client.verified_receipt(&entry_id).expect("proven");
+        client.get_json("/v1/search?q=x").expect("searches");
+        client.get_json("/v1/keys").expect("lists");
+        client.get_bytes("/metrics").expect("counts");
+        client.get_bytes("/").expect("the console");
+
+        let no = (503, "node.read-only".to_owned());
+        let post = |path: &str, body: Json| refusal(client.post_json(path, &body));
+        assert_eq!(post("/v1/keys", serde_json::json!({"name": "new"})), no);
+        let command = serde_json::json!({"key": "operator", "register": "governance",
+            "commands": [{"name": "member.describe", "body": {"name": "Fictional Mill"}}]});
+        assert_eq!(post("/v1/commands", command), no);
+        assert_eq!(
+            post("/v1/parties", serde_json::json!({"kind": "organisation"})),
+            no
+        );
+        assert_eq!(post("/v1/scenarios/trace/runs", serde_json::json!({})), no);
+        assert_eq!(
+            refusal(client.send("DELETE", "/v1/keys/operator", "", Vec::new())),
+            no
+        );
+        let capture = client.send("POST", "/epcis/capture", "application/json", b"{}".to_vec());
+        assert!(matches!(capture, Err(ClientError::Refused(problem)) if problem.status == 503));
+        let party = client.register_party(new_key(), "organisation", None);
+        assert_eq!(refusal(party.map(|party| party.id())), no);
+    });
+    assert_eq!(bytes_in(&log), before);
+    // It is a node as before afterwards.
+    with_node(home.path(), |client| {
+        register(&client);
+        assert_eq!(client.get_json("/health").expect("reads")["status"], "ok");
+    });
+}
+
+#[test]
+fn an_upgrade_that_the_program_lacks_is_told_ahead_and_stops_it() {
+    let home = tempfile::tempdir().expect("a folder");
+    with_node(home.path(), |client| {
+        let command = |name: &str, body: Json| serde_json::json!({"key": "operator", "register": "governance", "commands": [{"name": name, "body": body}]});
+        let alarms = || {
+            let status = client.get_json("/v1/network/status").expect("reads");
+            let alarms = status["alarms"].as_array().expect("a list").clone();
+            let text = |alarm: &Json, field: &str| alarm[field].as_str().expect("words").to_owned();
+            let parts = alarms
+                .iter()
+                .map(|alarm| (text(alarm, "code"), text(alarm, "message")));
+            parts.collect::<Vec<_>>()
+        };
+        assert_eq!(alarms(), []);
+        let upgrade = serde_json::json!({"register": "trace", "version": 2, "height": 4});
+        client
+            .post_json(
+                "/v1/commands",
+                &command("register.activate", upgrade.clone()),
+            )
+            .expect("applies");
+        let ahead = alarms();
+        assert_eq!(ahead.len(), 1);
+        assert_eq!(ahead[0].0, "network.upgrade-due");
+        assert!(
+            ahead[0].1.contains("block 4") && ahead[0].1.contains("3 blocks ahead"),
+            "{}",
+            ahead[0].1
+        );
+        assert_eq!(client.get_json("/health").expect("reads")["status"], "ok");
+        // What is withdrawn is no alarm any more.
+        let body = serde_json::json!({"register": "trace", "version": 2});
+        let withdraw = command("register.withdraw", body);
+        client
+            .post_json("/v1/commands", &withdraw)
+            .expect("applies");
+        assert_eq!(alarms(), []);
+        client
+            .post_json("/v1/commands", &command("register.activate", upgrade))
+            .expect("applies");
+
+        let describe = command(
+            "member.describe",
+            serde_json::json!({"name": "Fictional Mill"}),
+        );
+        let no = (503, "node.upgrade-needed".to_owned());
+        assert_eq!(refusal(client.post_json("/v1/commands", &describe)), no);
+        let health = client.get_json("/health").expect("reads");
+        assert_eq!(health["status"], "upgrade-needed");
+        assert_eq!(health["problem"]["code"], "node.upgrade-needed");
+        assert_eq!(health["height"], 3);
+        let stopped = alarms();
+        assert_eq!(stopped.len(), 1, "{stopped:?}");
+        assert_eq!(stopped[0].0, "node.upgrade-needed");
+        assert!(
+            stopped[0].1.contains("version 2 of the register trace"),
+            "{}",
+            stopped[0].1
+        );
+        client.get_json("/v1/entries").expect("reads go on");
     });
 }

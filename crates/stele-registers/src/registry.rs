@@ -11,6 +11,7 @@ use stele_core::genesis::Genesis;
 use stele_core::id::{Height, KeyId, PartyId};
 use stele_core::machine::{
     BlockContext, Executed, Fault, Halt, Judgement, Overlay, Refusal, StateMachine, StateReader,
+    Upgrade,
 };
 use stele_core::state_proof::state_path;
 use stele_core::suite::PublicKey;
@@ -323,27 +324,35 @@ fn check_description(register: &dyn Register) {
     }
 }
 
-/// The version that a schedule `[ * [version, from-height] ]`, ascending, names for `height`.
+/// The version that a schedule names for `height`.
 fn active_version(schedule: &[u8], height: Height) -> Result<Option<u64>, Fault> {
     let mut active = None;
-    let mut read = || {
-        let mut decoder = Decoder::new(schedule);
-        for _ in 0..decoder.array(governance::ACTIVATIONS_MAX)? {
-            decoder.array_of(2, "a version and a height")?;
-            let number = decoder.uint()?;
-            if decoder.uint()? > height.get() {
-                break;
-            }
-            active = Some(number);
+    for (number, from) in read_schedule(schedule)? {
+        if from > height {
+            break;
         }
-        Ok(())
+        active = Some(number);
+    }
+    Ok(active)
+}
+
+/// Reads a schedule `[ * [version, from-height] ]`, ascending.
+fn read_schedule(schedule: &[u8]) -> Result<Vec<(u64, Height)>, Fault> {
+    let read = || {
+        let mut decoder = Decoder::new(schedule);
+        let count = decoder.array(governance::ACTIVATIONS_MAX)?;
+        let mut versions = Vec::with_capacity(count);
+        for _ in 0..count {
+            decoder.array_of(2, "a version and a height")?;
+            versions.push((decoder.uint()?, Height::new(decoder.uint()?)));
+        }
+        Ok(versions)
     };
     read().map_err(|error: stele_core::cbor::DecodeError| {
         Fault(format!(
             "a register's schedule in governance is not as written: {error}"
         ))
-    })?;
-    Ok(active)
+    })
 }
 
 /// Looks up the keys that signed once more: an earlier entry of the same block may have revoked them.
@@ -471,6 +480,40 @@ impl StateMachine for Registry {
         entry: &Entry,
     ) -> Result<PublicKey, Halt> {
         lookup::with_key(state, kid, entry, |cose_key| self.parsed(kid, cose_key))
+    }
+
+    fn missing_versions(
+        &self,
+        state: &dyn StateReader,
+        height: Height,
+        also: &[&str],
+    ) -> Result<Vec<Upgrade>, Fault> {
+        let mut missing = Vec::new();
+        let mut look = |name: &str, schedule: Option<Vec<u8>>| -> Result<(), Fault> {
+            let schedule = schedule.map_or(Ok(Vec::new()), |bytes| read_schedule(&bytes))?;
+            // The one that judges at the height, and all that come later.
+            let past = schedule.iter().filter(|(_, from)| *from <= height);
+            let due = schedule.iter().skip(past.count().saturating_sub(1));
+            for (version, from) in due {
+                if self.find(name, *version).is_none() {
+                    missing.push(Upgrade {
+                        register: name.to_owned(),
+                        version: *version,
+                        height: *from,
+                    });
+                }
+            }
+            Ok(())
+        };
+        for slot in &self.slots {
+            look(slot.name, state.get_path(&slot.activation_path)?)?;
+        }
+        for name in also.iter().filter(|name| self.slot(name).is_none()) {
+            let schedule = state.get(governance::NAME, &governance::register_key(name))?;
+            look(name, schedule)?;
+        }
+        missing.sort_by_key(|upgrade| upgrade.height);
+        Ok(missing)
     }
 
     fn execute(

@@ -9,13 +9,13 @@ use stele_core::cbor::Encoder;
 use stele_core::entry::Entry;
 use stele_core::id::{Hash, Height, KeyId, LogIndex, TimeMs, sha256};
 use stele_core::machine::{
-    BlockContext, Executed, Fault, Judgement, Overlay, StateChange, StateMachine,
+    BlockContext, Executed, Fault, Judgement, Overlay, StateChange, StateMachine, Upgrade,
 };
 use stele_core::merkle;
 use stele_core::suite::SigningKey;
 
 use super::admission::{check_header, refuse_replay};
-use super::open::Shared;
+use super::open::{Halted, Shared};
 use super::order::Ordered;
 use super::persist::SPACE_PAUSE;
 use super::reads::Reads;
@@ -174,6 +174,11 @@ impl Executor {
             height: self.head.height().next(),
             time,
         };
+        match missing_version(shared, context.height, &[]) {
+            Ok(None) => {}
+            Ok(Some(upgrade)) => return Err(Broken::waiting(Halted::Upgrade(upgrade), batch)),
+            Err(fault) => return Err(Broken::waiting(Halted::Broken(fault.to_string()), batch)),
+        }
         let mut index = self.head.log_size();
         let mut overlay = Overlay::new(before);
         let mut block = Lines::with_capacity(batch.len());
@@ -193,11 +198,16 @@ impl Executor {
             {
                 Ok(line) => line,
                 Err(fault) => {
+                    // A register that this program does not know at all is only noticed when an entry comes for it.
+                    let missing = missing_version(shared, context.height, &registers_of(&pending));
+                    let cause = match missing {
+                        Ok(Some(upgrade)) => Halted::Upgrade(upgrade),
+                        _ => Halted::Broken(fault.to_string()),
+                    };
                     let rest = core::iter::once(pending).chain(batch);
-                    let mut broken = Broken::new(fault.to_string(), block.listeners);
-                    broken
-                        .listeners
-                        .extend(rest.map(|pending| pending.listener));
+                    let mut broken = Broken::waiting(cause, rest);
+                    let done = block.listeners.into_iter();
+                    broken.listeners.extend(done.map(|(listener, _)| listener));
                     return Err(broken);
                 }
             };
@@ -263,6 +273,27 @@ impl Executor {
     }
 }
 
+/// The version that judges at `height` and that this program lacks, if there is one.
+fn missing_version(
+    shared: &Shared,
+    height: Height,
+    also: &[&str],
+) -> Result<Option<Upgrade>, Fault> {
+    let missing = shared
+        .machine
+        .missing_versions(&*shared.state, height, also)?;
+    Ok(missing.into_iter().find(|upgrade| upgrade.height <= height))
+}
+
+/// The registers of an entry's commands.
+fn registers_of(pending: &Pending) -> Vec<&str> {
+    pending
+        .entry
+        .commands()
+        .map(|command| command.register)
+        .collect()
+}
+
 /// As [`apply`]; where the disk is full it waits until space returns, or the ledger is closed.
 fn apply_when_space(
     shared: &Shared,
@@ -285,23 +316,32 @@ fn apply_when_space(
 
 /// A block that could not be executed: the ledger halts, and these hear of it.
 pub(super) struct Broken {
-    pub(super) reason: String,
+    pub(super) cause: Halted,
     pub(super) listeners: Vec<Listener>,
 }
 
 impl Broken {
     /// Halts the ledger; those who wait for this block hear of it.
     pub(super) fn halt(self, shared: &Shared) {
-        let refusal = shared.halt(&self.reason);
+        let refusal = shared.halt_for(self.cause);
         for listener in self.listeners {
             refuse(listener, shared, refusal.clone());
+        }
+    }
+
+    /// A block that was given up with these entries waiting.
+    fn waiting(cause: Halted, batch: impl IntoIterator<Item = Pending>) -> Self {
+        let listeners = batch.into_iter().map(|pending| pending.listener);
+        Self {
+            cause,
+            listeners: listeners.collect(),
         }
     }
 
     pub(super) fn new(reason: String, listeners: Vec<(Listener, Finalised)>) -> Self {
         let listeners = listeners.into_iter().map(|(listener, _)| listener);
         Self {
-            reason,
+            cause: Halted::Broken(reason),
             listeners: listeners.collect(),
         }
     }

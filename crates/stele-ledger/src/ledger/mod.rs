@@ -91,6 +91,8 @@ pub struct LedgerOptions {
     pub state_segment_bytes: u64,
     /// Whose threads do the work.
     pub threads: Threads,
+    /// Take no entries. What is final is read and proven as always.
+    pub read_only: bool,
     /// Settings of the entry log's files.
     pub log: LogOptions,
 }
@@ -106,6 +108,7 @@ impl Default for LedgerOptions {
             checkpoint_blocks_max: u64::MAX,
             state_segment_bytes: StateOptions::default().segment_bytes,
             threads: Threads::default(),
+            read_only: false,
             log: LogOptions::default(),
         }
     }

@@ -13,7 +13,7 @@ use parking_lot::{Condvar, Mutex, RwLock};
 use stele_core::block::{BlockHeader, Certificate};
 use stele_core::genesis::{GENESIS_BYTES_MAX, Genesis};
 use stele_core::id::{BlockHash, Hash, Height, KeyId, LogIndex, NetworkId};
-use stele_core::machine::{Executed, Judgement, Refusal, StateMachine};
+use stele_core::machine::{Executed, Fault, Judgement, Refusal, StateMachine, Upgrade};
 use stele_core::merkle;
 use stele_core::receipt::NetworkDescriptor;
 use stele_core::suite::{PublicKey, SigningKey};
@@ -59,7 +59,7 @@ pub(super) struct Shared {
     pub(super) state_waits_for_space: AtomicBool,
     /// Set when the ledger is dropped: nothing waits for disk space any more.
     pub(super) closing: AtomicBool,
-    halted: Mutex<Option<String>>,
+    halted: Mutex<Option<Halted>>,
     disk: Mutex<(Option<Instant>, u64)>,
 }
 
@@ -436,7 +436,23 @@ impl Ledger {
         self.shared.stats.snapshot()
     }
 
-    /// Why nothing new is taken in, if so: halted, or out of space. Reads go on.
+    /// Whether it was opened to be read only.
+    pub fn is_read_only(&self) -> bool {
+        self.shared.options.read_only
+    }
+
+    /// Versions of registers that judge from a coming height on and that this program lacks, by height. Of registers that the program
+    /// does not know at all it looks at those in `also` alone.
+    ///
+    /// # Errors
+    /// [`Fault`] when the state cannot be read.
+    pub fn upgrades_due(&self, also: &[&str]) -> Result<Vec<Upgrade>, Fault> {
+        let shared = &self.shared;
+        let next = shared.head.read().height().next();
+        shared.machine.missing_versions(&*shared.state, next, also)
+    }
+
+    /// Why nothing new is taken in, if so: read-only, halted, or out of space. Reads go on.
     pub fn refusing(&self) -> Option<Refusal> {
         self.shared.check_accepting().err()
     }
@@ -491,11 +507,12 @@ impl Shared {
 
     /// Stops taking entries for good: the state in memory is no longer what the log says. Reads go on.
     pub(super) fn halt(&self, reason: &str) -> Refusal {
-        let mut halted = self.halted.lock();
-        if halted.is_none() {
-            *halted = Some(reason.to_owned());
-        }
-        drop(halted);
+        self.halt_for(Halted::Broken(reason.to_owned()))
+    }
+
+    /// As [`Shared::halt`], for this cause. The first one counts.
+    pub(super) fn halt_for(&self, cause: Halted) -> Refusal {
+        self.halted.lock().get_or_insert(cause);
         self.refuse_halted()
     }
 
@@ -504,11 +521,11 @@ impl Shared {
     }
 
     pub(super) fn refuse_halted(&self) -> Refusal {
-        let reason = self
-            .halted
-            .lock()
-            .clone()
-            .unwrap_or_else(|| "it is shutting down".to_owned());
+        let reason = match &*self.halted.lock() {
+            Some(Halted::Upgrade(upgrade)) => return refuse_upgrade(upgrade),
+            Some(Halted::Broken(reason)) => reason.clone(),
+            None => "it is shutting down".to_owned(),
+        };
         Refusal::new(
             "node.halted",
             format!("The node takes no new entries: {reason}."),
@@ -517,6 +534,13 @@ impl Shared {
     }
 
     pub(super) fn check_accepting(&self) -> Result<(), Refusal> {
+        if self.options.read_only {
+            return Err(Refusal::new(
+                "node.read-only",
+                "The node was started read-only: it takes no entries and has no part in the network.",
+                "Submit to another node, or start this one without --read-only.",
+            ));
+        }
         if self.is_halted() {
             return Err(self.refuse_halted());
         }
@@ -581,6 +605,31 @@ impl Shared {
 /// The last step of making a ledger: from here on there is one in the folder.
 pub(crate) fn write_genesis(dir: &Path, genesis: &Genesis) -> Result<(), LedgerError> {
     write_durably(&dir.join("genesis.cbor"), &genesis.encode())
+}
+
+/// Why a ledger has halted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Halted {
+    /// Something is wrong.
+    Broken(String),
+    /// The next block is judged by a version that this program lacks. Nothing is wrong.
+    Upgrade(Upgrade),
+}
+
+fn refuse_upgrade(upgrade: &Upgrade) -> Refusal {
+    let Upgrade {
+        register,
+        version,
+        height,
+    } = upgrade;
+    Refusal::new(
+        "node.upgrade-needed",
+        format!(
+            "From block {height} on the network judges by version {version} of the register {register}, which this program lacks; it \
+             has stopped before that block."
+        ),
+        "Reads go on, and nothing is lost. Install a program that has this version and start the node again; it goes on by itself.",
+    )
 }
 
 /// The tree's folder is made when a ledger is opened first, so this is not what an interrupted [`Ledger::create`] leaves.

@@ -2,9 +2,15 @@
 //!
 //! A state machine without I/O: [`Founding::outgoing`] says what is to be sent (again), [`Founding::receive`] takes what came. It
 //! needs every founder; one who is absent or cheats stops it by name, and it is begun again without.
+//!
+//! A founder that is killed and comes back takes part again as if nothing had happened, if it kept its [`FoundingSecret`]: its
+//! dealing, its acknowledgements and its log follow from it and from its node key, so it says nothing twice in different words.
+//! That is why dealings and logs are sent until the receiver is [`Founding::settled`], even to founders who have acknowledged them.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt;
 use std::num::NonZeroU32;
+use std::path::Path;
 
 use commonware_codec::{Copying, Decode as _, DecodeExt as _, Encode as _};
 use commonware_cryptography::bls12381::dkg::feldman_desmedt::{
@@ -19,9 +25,10 @@ use commonware_utils::ordered::Set;
 use rand_core::CryptoRng;
 use stele_core::cbor::{DecodeError, Decoder, Encoder, ErrorKind};
 use stele_core::genesis::VALIDATORS_MAX;
+use stele_core::id::sha256;
 
 use super::CeremonyError;
-use crate::keys::{KeyVariant, NodeKey, Share, Sharing, engine_key};
+use crate::keys::{KeyError, KeyVariant, NodeKey, Share, Sharing, engine_key};
 use crate::random::{SeededRandom, SystemRandom};
 
 type Key = ed25519::PublicKey;
@@ -36,6 +43,58 @@ pub struct Founded {
     pub sharing: Sharing,
     /// This founder's share.
     pub share: Share,
+}
+
+/// What a founder's dealing follows from. It is kept until the network is founded, and not longer.
+#[derive(Clone, PartialEq, Eq)]
+pub struct FoundingSecret([u8; 32]);
+
+impl FoundingSecret {
+    /// A new one.
+    ///
+    /// # Panics
+    /// If the system has no randomness to give.
+    pub fn generate() -> Self {
+        Self(crate::random::seed())
+    }
+
+    /// Reads what [`FoundingSecret::save`] wrote.
+    ///
+    /// # Errors
+    /// [`KeyError`].
+    pub fn load(path: &Path) -> Result<Self, KeyError> {
+        let bytes = crate::keys::read_secret(path)?;
+        let secret = <[u8; 32]>::try_from(&bytes[..]);
+        secret.map(Self).map_err(|_| KeyError::Damaged {
+            path: path.to_owned(),
+            expected: "the secret of a founding ceremony",
+        })
+    }
+
+    /// Writes it to a file that only its owner reads.
+    ///
+    /// # Errors
+    /// [`KeyError`].
+    pub fn save(&self, path: &Path) -> Result<(), KeyError> {
+        crate::keys::write_secret(path, &self.0)
+    }
+
+    /// The source of one ceremony's dealing; another ceremony gets another.
+    fn random(&self, context: &[u8; 32]) -> SeededRandom {
+        SeededRandom::from_seed(sha256(&[b"stele/founding-secret/1", &self.0, context]))
+    }
+}
+
+impl fmt::Debug for FoundingSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FoundingSecret(redacted)")
+    }
+}
+
+/// A message that was taken in, as long as only its repetition may follow.
+struct Seen {
+    hash: [u8; 32],
+    answer: Option<Vec<u8>>,
 }
 
 enum Message {
@@ -84,9 +143,12 @@ pub struct Founding {
     player: Option<Player<KeyVariant, ed25519::PrivateKey>>,
     deals: BTreeMap<[u8; 32], Vec<u8>>,
     acked: BTreeSet<[u8; 32]>,
-    acks: BTreeMap<[u8; 32], Vec<u8>>,
+    /// The dealings taken in, each with its acknowledgement.
+    dealt: BTreeMap<[u8; 32], Seen>,
     own_log: Option<Vec<u8>>,
     logs: BTreeMap<[u8; 32], DealerLog<KeyVariant, Key>>,
+    logged: BTreeMap<[u8; 32], Seen>,
+    settled: BTreeSet<[u8; 32]>,
 }
 
 pub(super) fn culprit(culprit: &[u8; 32], what: impl ToString) -> CeremonyError {
@@ -107,6 +169,19 @@ impl Founding {
         context: &[u8; 32],
     ) -> Result<Self, CeremonyError> {
         Self::with_random(me, founders, context, SystemRandom)
+    }
+
+    /// Begins, or takes part again after a restart: the same secret makes the same dealing.
+    ///
+    /// # Errors
+    /// [`CeremonyError::Participants`].
+    pub fn resumable(
+        me: &NodeKey,
+        founders: &[[u8; 32]],
+        context: &[u8; 32],
+        secret: &FoundingSecret,
+    ) -> Result<Self, CeremonyError> {
+        Self::with_random(me, founders, context, secret.random(context))
     }
 
     fn with_random(
@@ -159,9 +234,11 @@ impl Founding {
             player: Some(player),
             deals: deals.collect(),
             acked: BTreeSet::new(),
-            acks: BTreeMap::new(),
+            dealt: BTreeMap::new(),
             own_log: None,
             logs: BTreeMap::new(),
+            logged: BTreeMap::new(),
+            settled: BTreeSet::new(),
         };
         // A founder deals to itself too, without a link.
         let own = founding
@@ -178,19 +255,27 @@ impl Founding {
         NonZeroU32::new(self.founders.len() as u32).expect("one at least")
     }
 
-    /// All that the others may still need from this founder; sending it twice does no harm.
+    /// All that the others may still need from this founder, and what this founder still needs an answer to; sending it twice does
+    /// no harm.
     pub fn outgoing(&self) -> Vec<([u8; 32], Vec<u8>)> {
         let mut messages = Vec::new();
-        for (to, deal) in &self.deals {
-            if !self.acked.contains(to) {
-                messages.push((*to, deal.clone()));
+        for other in self.founders.iter().filter(|other| **other != self.me) {
+            let settled = self.settled.contains(other);
+            // After a restart the log is closed anew, with the acknowledgements of all; somebody may lack it.
+            let unanswered = self.own_log.is_none() && !self.acked.contains(other);
+            if !settled || unanswered {
+                messages.push((*other, self.deals[other].clone()));
+            }
+            if let Some(log) = self.own_log.as_ref().filter(|_| !settled) {
+                messages.push((*other, log.clone()));
             }
         }
-        if let Some(log) = &self.own_log {
-            let others = self.founders.iter().filter(|other| **other != self.me);
-            messages.extend(others.map(|other| (*other, log.clone())));
-        }
         messages
+    }
+
+    /// This founder has its share on its disk and needs nothing more of the ceremony.
+    pub fn settled(&mut self, founder: [u8; 32]) {
+        self.settled.insert(founder);
     }
 
     /// Takes a message; gives the answer to it, if it has one.
@@ -227,6 +312,10 @@ impl Founding {
                 Ok(None)
             }
             Message::Log(log) => {
+                let hash = sha256(&[&log]);
+                if self.logged.get(&from).is_some_and(|seen| seen.hash == hash) {
+                    return Ok(None);
+                }
                 let signed =
                     SignedDealerLog::<KeyVariant, Key>::decode_cfg(Copying(&log), &self.count())
                         .map_err(|error| {
@@ -242,6 +331,7 @@ impl Founding {
                     return Err(culprit(&from, "two different logs of its dealing"));
                 }
                 self.logs.insert(from, log);
+                self.logged.insert(from, Seen { hash, answer: None });
                 Ok(None)
             }
         }
@@ -254,8 +344,12 @@ impl Founding {
         commitment: &[u8],
         share: &[u8],
     ) -> Result<Option<Vec<u8>>, CeremonyError> {
-        if let Some(ack) = self.acks.get(&from) {
-            return Ok(Some(ack.clone()));
+        let hash = sha256(&[&sha256(&[commitment]), share]);
+        if let Some(seen) = self.dealt.get(&from) {
+            if seen.hash != hash {
+                return Err(culprit(&from, "two different dealings"));
+            }
+            return Ok(seen.answer.clone());
         }
         let commitment = DealerPubMsg::<KeyVariant>::decode_cfg(Copying(commitment), &self.count())
             .map_err(|error| {
@@ -272,8 +366,13 @@ impl Founding {
             .map_err(|error| culprit(&from, format!("a wrong dealing: {error}")))?;
         let Some(ack) = ack else { return Ok(None) };
         let ack = Message::Ack(ack.encode().to_vec()).encode();
-        self.acks.insert(from, ack.clone());
-        Ok(Some(ack))
+        let answer = Some(ack);
+        let seen = Seen {
+            hash,
+            answer: answer.clone(),
+        };
+        self.dealt.insert(from, seen);
+        Ok(answer)
     }
 
     /// Once everyone has acknowledged, the log of the dealing is closed and sent around.
@@ -292,19 +391,21 @@ impl Founding {
 
     /// Founders whose part is still missing here.
     pub fn missing(&self) -> Vec<[u8; 32]> {
-        let missing = self
-            .founders
-            .iter()
-            .filter(|founder| !self.acked.contains(*founder) || !self.logs.contains_key(*founder));
+        let missing = self.founders.iter().filter(|founder| {
+            !self.acked.contains(*founder)
+                || !self.dealt.contains_key(*founder)
+                || !self.logs.contains_key(*founder)
+        });
         missing.copied().collect()
     }
 
-    /// The result, once the logs of all founders are here.
+    /// The result, once the dealings and the logs of all founders are here.
     ///
     /// # Errors
     /// [`CeremonyError::NoResult`].
     pub fn finish(&mut self) -> Option<Result<Founded, CeremonyError>> {
-        if self.logs.len() < self.founders.len() {
+        // After a restart a log may come before the dealing that it speaks of.
+        if self.logs.len() < self.founders.len() || self.dealt.len() < self.founders.len() {
             return None;
         }
         let player = self.player.take()?;

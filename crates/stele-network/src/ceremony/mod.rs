@@ -3,10 +3,19 @@
 //! Joint-Feldman distributed key generation (Gennaro, Jarecki, Krawczyk and Rabin, 1999) in the engine's implementation: every
 //! founder deals to every founder over an authenticated, encrypted link.
 
-mod founding;
-mod resharing;
+//!
+//! - [`Founding`]: the ceremony itself, without I/O; [`found_in_process`] holds it among founders in one process.
+//! - [`Meeting`]: a founding from the first word to the network on every founder's disk, without I/O. [`hold_founding`] holds it over links.
 
-pub use founding::{Founded, Founding, found_from_seed, found_in_process};
+mod founding;
+mod links;
+mod meeting;
+mod resharing;
+mod words;
+
+pub use founding::{Founded, Founding, FoundingSecret, found_from_seed, found_in_process};
+pub use links::{FoundingError, FoundingFiles, FoundingProgress, hold_founding};
+pub use meeting::{Kept, Meeting, Sent, Standing, Task};
 pub(crate) use resharing::{MESSAGE_MAX, Reshared, Resharing, Round, round_of};
 
 /// Why a ceremony failed, and through whom.

@@ -17,7 +17,7 @@ fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> KeyEr
 }
 
 /// Writes a secret durably; what was there before stays until the new content is on disk.
-pub(super) fn write(path: &Path, secret: &[u8]) -> Result<(), KeyError> {
+pub(crate) fn write(path: &Path, secret: &[u8]) -> Result<(), KeyError> {
     let dir = path.parent().expect("a file in a folder");
     fs::create_dir_all(dir).map_err(io("create", dir))?;
     let temporary = path.with_extension("tmp");
@@ -36,6 +36,6 @@ pub(super) fn write(path: &Path, secret: &[u8]) -> Result<(), KeyError> {
         .map_err(io("sync", dir))
 }
 
-pub(super) fn read(path: &Path) -> Result<Vec<u8>, KeyError> {
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, KeyError> {
     fs::read(path).map_err(io("read", path))
 }

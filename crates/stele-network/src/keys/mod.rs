@@ -8,6 +8,7 @@ mod node;
 mod secrets;
 mod sharing;
 
+pub(crate) use file::{read as read_secret, write as write_secret};
 pub use node::NodeKey;
 pub(crate) use node::{engine_key, node_key};
 pub use secrets::{Dealing, MemorySecrets, Secrets, SecretsFolder};

@@ -6,6 +6,7 @@ use std::path::Path;
 use bytes::Bytes;
 use commonware_codec::{DecodeExt as _, Encode as _};
 use commonware_cryptography::{Signer as _, ed25519};
+use stele_core::suite::{SigningKey, Suite};
 
 use super::{KeyError, file};
 
@@ -63,6 +64,11 @@ impl NodeKey {
         let length = (purpose.len() as u64).to_be_bytes();
         let secret = self.secret.encode();
         stele_core::id::sha256(&[b"stele/node-secret/1", &secret, &length, purpose, context])
+    }
+
+    /// The key in the form that signs what is not the engine's.
+    pub(crate) fn signing_key(&self) -> SigningKey {
+        SigningKey::from_seed(Suite::Ed25519, &self.secret.encode()).expect("every seed is one")
     }
 
     pub(crate) fn engine_key(&self) -> ed25519::PrivateKey {

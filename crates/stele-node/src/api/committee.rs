@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
-use stele_network::{Alarm, Status};
+use stele_network::{Alarm, Status, upgrade_alarms};
 use utoipa::ToSchema;
 
 use super::proposals::{ChangeView, change_view};
@@ -57,7 +57,7 @@ impl From<Alarm> for AlarmView {
 /// How the network of validators does.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct CommitteeView {
-    /// `validator` or `follower`.
+    /// `validator`, `follower`, or `read-only` for a node that was started so and has no part in the network.
     pub role: &'static str,
     /// The engine's epoch; the committee may change between two.
     pub epoch: u64,
@@ -102,13 +102,18 @@ fn of_one(app: &SharedApp) -> CommitteeView {
     let height = app.ledger.head().height().get();
     let member = &app.ledger.genesis().members[0];
     let party = stele_core::id::PartyId::of_first_key(&member.key.kid());
-    let alarms = app.ledger.refusing().map(|refusal| AlarmView {
+    let read_only = app.ledger.is_read_only();
+    // That it was started so is no reason for an alarm.
+    let refusing = app.ledger.refusing().filter(|_| !read_only);
+    let alarms = refusing.map(|refusal| AlarmView {
         code: refusal.code,
         message: refusal.sentence,
         hint: refusal.hint,
     });
+    let due = upgrade_alarms(&app.ledger).into_iter().map(AlarmView::from);
+    let alarms = alarms.into_iter().chain(due);
     CommitteeView {
-        role: "validator",
+        role: if read_only { "read-only" } else { "validator" },
         epoch: 0,
         view: 0,
         committee: 1,
@@ -129,7 +134,7 @@ fn of_one(app: &SharedApp) -> CommitteeView {
         finality_p99_ms: None,
         pool: app.ledger.stats().waiting,
         change: None,
-        alarms: alarms.into_iter().collect(),
+        alarms: alarms.collect(),
     }
 }
 

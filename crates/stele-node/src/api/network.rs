@@ -88,8 +88,8 @@ pub async fn network(State(app): State<SharedApp>) -> Json<NetworkView> {
 /// How the node is.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct HealthView {
-    /// `ok`; `refusing` when reads go on but nothing new is taken; `stalled` when too few validators are heard for anything to
-    /// become final.
+    /// `ok`; `read-only` when the node was started so; `upgrade-needed` when it has stopped before a block that a newer program must
+    /// judge; `refusing` when reads go on but nothing new is taken; `stalled` when too few validators are heard for anything to become final.
     pub status: &'static str,
     /// The newest height.
     pub height: u64,
@@ -122,6 +122,8 @@ pub async fn health(State(app): State<SharedApp>) -> Json<HealthView> {
     let refusing = app.ledger.refusing().map(Problem::from);
     let stalled = stalled(&app);
     let status = match (&refusing, &stalled) {
+        (Some(problem), _) if problem.code == "node.read-only" => "read-only",
+        (Some(problem), _) if problem.code == "node.upgrade-needed" => "upgrade-needed",
         (Some(_), _) => "refusing",
         (None, Some(_)) => "stalled",
         (None, None) => "ok",

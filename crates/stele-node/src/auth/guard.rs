@@ -1,6 +1,6 @@
 //! The one gate in front of all handlers.
 //!
-//! Each request passes, in this order: host, origin, quota of requests, who calls, policy, body, quota of entries and bytes. A signed request
+//! Each request passes, in this order: host, origin, quota of requests, who calls, policy, body, read-only, quota of entries and bytes. A signed request
 //! needs its body before it is known who calls. What passes carries its [`Caller`] as an extension. Every answer, refusals included, is counted here.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -206,6 +206,11 @@ async fn enter(app: &App, request: Request, template: &str) -> Result<Request, R
             caller
         }
     };
+    if action.changes()
+        && let Some(refusal) = app.read_only()
+    {
+        return Err(refuse(Problem::from(refusal)));
+    }
 
     let takes_entries = matches!(
         action,

@@ -101,6 +101,28 @@ actions! {
     ReadMetrics = "read-metrics";
 }
 
+impl Action {
+    /// Whether it changes something: on the network, or in the node's own files.
+    pub const fn changes(self) -> bool {
+        match self {
+            Self::Submit
+            | Self::CaptureEvents
+            | Self::CreateKey
+            | Self::SignWithNodeKey
+            | Self::RegisterParty
+            | Self::RemoveKey
+            | Self::RunScenario => true,
+            Self::Read
+            | Self::Prove
+            | Self::Watch
+            | Self::QueryEvents
+            | Self::ListKeys
+            | Self::ExportKey
+            | Self::ReadMetrics => false,
+        }
+    }
+}
+
 /// What the action is done to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Resource<'a> {

@@ -142,6 +142,9 @@ pub struct UpArgs {
     /// The network's name, if one is founded
     #[arg(long, default_value = NETWORK_NAME, value_parser = network_name)]
     pub name: String,
+    /// Only serve what is final: reads, receipts, the console. Takes no entries and has no part in the network
+    #[arg(long, conflicts_with = "validators")]
+    pub read_only: bool,
     /// Write {"url", "network", "token"} here once the node serves; readable by its owner only
     #[arg(long, value_name = "FILE")]
     pub ready_file: Option<PathBuf>,

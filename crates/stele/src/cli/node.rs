@@ -7,7 +7,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use stele_core::id::{EntryId, PartyId};
 use stele_core::witness::{LogKey, WitnessKey};
 
-use super::values::{StateKey, http_url, log_key, party, state_key, witness_key};
+use super::values::{StateKey, http_url, log_key, network_name, party, state_key, witness_key};
 use super::{HomeArgs, NodeArgs};
 
 /// `submit`.
@@ -52,6 +52,59 @@ pub enum NetworkWhat {
         /// Which node.
         #[command(flatten)]
         node: NodeArgs,
+    },
+    /// Make this organisation's keys and its founder's card
+    ///
+    /// The card says who the founder is, under which keys, and where its node listens for other nodes. Both keys sign it, and it holds
+    /// no secret: send it to the founder who makes the plan. Run again, it keeps the keys and makes the card anew.
+    Card {
+        /// The organisation's name
+        #[arg(long)]
+        name: String,
+        /// Where other nodes reach this one
+        #[arg(long, value_name = "HOST:PORT")]
+        address: String,
+        /// Where the node listens for other nodes [default: the address if it is a number, else its port on all interfaces]
+        #[arg(long, value_name = "ADDR")]
+        listen: Option<std::net::SocketAddr>,
+        /// The node's folder
+        #[arg(long, value_name = "DIR")]
+        data: PathBuf,
+        /// Where to save the card [default: stdout]
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Make a founding plan of the cards of all founders
+    ///
+    /// Checks every card. The plan fixes who founds which network; send it to all founders. Its fingerprint tells it from any other.
+    Plan {
+        /// The founders' cards
+        #[arg(required = true)]
+        cards: Vec<PathBuf>,
+        /// The network's name
+        #[arg(long, value_parser = network_name)]
+        name: String,
+        /// Where to save the plan [default: stdout]
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Found a network with the other founders of a plan: the key ceremony, and the network on every founder's disk
+    ///
+    /// Without --fingerprint it only shows the plan. Compare the fingerprint with the other founders by telephone; then all run this at
+    /// about the same time. It ends when everyone has the network on its disk. It may be stopped and run again at any time.
+    New {
+        /// The founding plan
+        #[arg(long, value_name = "FILE")]
+        plan: PathBuf,
+        /// The node's folder, with the keys of the card
+        #[arg(long, value_name = "DIR")]
+        data: PathBuf,
+        /// The fingerprint that all founders have compared
+        #[arg(long, value_name = "HEX")]
+        fingerprint: Option<String>,
+        /// Finish with the `network.bundle` of another founder, when the others have ended already
+        #[arg(long, value_name = "FILE", requires = "fingerprint")]
+        bundle: Option<PathBuf>,
     },
     /// Make a folder for a node that follows a network: it has no vote, verifies everything and serves reads
     ///

@@ -3,6 +3,7 @@
 mod bench;
 mod data;
 mod doctor;
+mod founding;
 mod keys;
 mod membership;
 mod meta;

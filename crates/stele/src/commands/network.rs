@@ -1,4 +1,4 @@
-//! `stele network`: how the network of validators does, and joining it.
+//! `stele network`: how the network of validators does, and joining it. Founding one is in `founding`.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
@@ -12,7 +12,7 @@ use stele_node::{Bundle, Home, OPERATOR_KEY};
 use stele_registers::Registry;
 
 use super::membership::{self, CARD, Card};
-use super::read_input;
+use super::{founding, read_input};
 use crate::cli::{NetworkArgs, NetworkWhat};
 use crate::failure::{Exit, Failure, Outcome};
 use crate::home::connect;
@@ -28,6 +28,30 @@ const BUNDLE_BYTES_MAX: usize = 2 << 20;
 pub fn run(args: &NetworkArgs, printer: &Printer) -> Outcome {
     match &args.what {
         NetworkWhat::Status { node } => status(&node.url, printer),
+        NetworkWhat::Card {
+            name,
+            address,
+            listen,
+            data,
+            output,
+        } => founding::card(name, address, *listen, data, output.as_deref(), printer),
+        NetworkWhat::Plan {
+            cards,
+            name,
+            output,
+        } => founding::plan(name, cards, output.as_deref(), printer),
+        NetworkWhat::New {
+            plan,
+            data,
+            fingerprint,
+            bundle,
+        } => founding::new(
+            plan,
+            data,
+            fingerprint.as_deref(),
+            bundle.as_deref(),
+            printer,
+        ),
         NetworkWhat::Join {
             bundle,
             data,
@@ -113,6 +137,18 @@ fn table(status: &Json, printer: &Printer) -> String {
     lines.join("\n")
 }
 
+/// Reads a `network.bundle`.
+///
+/// # Errors
+/// A [`Failure`].
+pub(super) fn read_bundle(path: &Path) -> Result<Bundle, Failure> {
+    let bytes = read_input(path, BUNDLE_BYTES_MAX)?;
+    Bundle::decode(&bytes).map_err(|reason| {
+        Failure::unusable(format!("{} is no network bundle: {reason}", path.display()))
+            .hint("take the file `network.bundle` from the folder of any node of the network")
+    })
+}
+
 fn join(
     bundle: &Path,
     data: &Path,
@@ -120,14 +156,7 @@ fn join(
     address: Option<&str>,
     printer: &Printer,
 ) -> Outcome {
-    let bytes = read_input(bundle, BUNDLE_BYTES_MAX)?;
-    let bundle = Bundle::decode(&bytes).map_err(|reason| {
-        Failure::unusable(format!(
-            "{} is no network bundle: {reason}",
-            bundle.display()
-        ))
-        .hint("take the file `network.bundle` from the folder of any node of the network")
-    })?;
+    let bundle = read_bundle(bundle)?;
     let home = Home::new(data);
     if home.bundle().exists() || stele_ledger::ledger::Ledger::exists(&home.ledger()) {
         return Err(

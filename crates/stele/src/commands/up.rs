@@ -34,6 +34,7 @@ pub fn run(args: UpArgs, printer: &Printer) -> Outcome {
         allowed_hosts: args.allow_hosts.clone(),
         snapshot_every: args.snapshot_every,
         witnesses: args.witnesses.clone(),
+        read_only: args.read_only,
         ..NodeConfig::new(&home)
     };
     let runtime = tokio::runtime::Runtime::new()

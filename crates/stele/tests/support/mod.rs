@@ -1,6 +1,8 @@
 //! Running the real binary, and comparing what it does with committed snapshots.
 #![allow(dead_code, missing_docs)]
 
+pub mod running;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
