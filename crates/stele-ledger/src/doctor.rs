@@ -47,7 +47,7 @@ pub fn check(dir: &Path, progress: Progress<'_>) -> Result<Report, LedgerError> 
     let verified = reader.verify_all(|done, all| progress("reading the log", done, all))?;
     check_chain(&reader, &genesis.network_key, progress)?;
     if verified.blocks > 0 {
-        check_network(dir, &genesis, &first_certificate(&reader)?)?;
+        check_network(dir, &genesis, &newest_certificate(&reader)?)?;
     }
     let tree = TreeStore::open(&dir.join("tree"), &reader)?;
     tree.reader().verify_all(&reader, |done, all| {
@@ -106,10 +106,9 @@ fn check_values(dir: &Path, state: &State, progress: Progress<'_>) -> Result<(),
     }
 }
 
-/// The oldest certificate held.
-fn first_certificate(log: &LogReader) -> Result<Certificate, LedgerError> {
-    let height = log.base().map_or(Height::new(0), |base| base.height);
-    certificate_at(log, height)
+/// The newest certificate: it is never in the archive.
+fn newest_certificate(log: &LogReader) -> Result<Certificate, LedgerError> {
+    certificate_at(log, Height::new(log.blocks_count() - 1))
 }
 
 fn check_chain(
@@ -190,7 +189,7 @@ pub fn rebuild(
     let log = EntryLog::open(&dir.join("log"), LogOptions::default())?;
     let reader = log.reader();
     if reader.blocks_count() > 0 {
-        check_network(dir, &genesis, &first_certificate(&reader)?)?;
+        check_network(dir, &genesis, &newest_certificate(&reader)?)?;
     }
     let mut tree = TreeStore::rebuild(&dir.join("tree"), &reader, |done, all| {
         progress("computing the log's tree", done, all)

@@ -3,14 +3,25 @@
 //!
 //! A log has a random salt; where it enters a file, the salt and the checksums over it are masked.
 
+mod support;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use stele_core::id::{Height, sha256};
+use stele_core::cbor::BodyBuilder;
+use stele_core::entry::EntryBuilder;
+use stele_core::genesis::{Genesis, Member};
+use stele_core::id::{Height, RegisterName, TimeMs, sha256};
 use stele_core::state_proof::state_path;
-use stele_ledger::log::{EntryLog, LogOptions, TreeStore};
+use stele_ledger::ledger::{Ledger, LedgerOptions};
+use stele_ledger::log::{EntryLog, LogBase, LogOptions, TreeEdge, TreeStore};
 use stele_ledger::state::{Change, State, StateOptions};
 use stele_ledger::tiles::{TilePath, entry_bundle, hash_tile, tiles_of};
+use stele_registers::Registry;
+
+use support::key;
 
 type Files = BTreeMap<String, Vec<u8>>;
 
@@ -90,6 +101,154 @@ fn log_files(dir: &Path, files: &mut Files) {
     files.extend(made);
 }
 
+/// A log that begins behind a base, and its tree.
+fn base_files(dir: &Path, files: &mut Files) {
+    let dir = dir.join("based");
+    let (log_dir, tree_dir) = (dir.join("log"), dir.join("tree"));
+    let size = 70_000;
+    let widths = [size % 256, size / 256 % 256, size / 65_536];
+    let hashes = (0..widths.iter().sum::<u64>()).map(|n| sha256(&[&n.to_be_bytes()]));
+    let base = LogBase {
+        height: Height::new(1_000),
+        header: b"header 1000".to_vec(),
+        edge: TreeEdge::from_parts(size, hashes.collect()).expect("as many as it takes"),
+    };
+    let options = LogOptions {
+        reserve_bytes: 0,
+        ..LogOptions::default()
+    };
+    let mut log = EntryLog::create_from_base(&log_dir, &base, options).expect("a new log");
+    for height in 1_001..1_004u64 {
+        let items: Vec<_> = (0..200u64).map(|n| vec![n as u8; 5]).collect();
+        log.append(Height::new(height), b"header", &items, &items)
+            .expect("appended");
+        log.sync().expect("synced");
+    }
+    let mut tree = TreeStore::open(&tree_dir, &log.reader()).expect("a new tree");
+    tree.flush().expect("flushed");
+    files.insert("based/root".to_owned(), tree.root().to_vec());
+    drop((tree, log));
+    let mut made = Files::new();
+    read(&log_dir, "based/log", &mut made);
+    read(&tree_dir, "based/tree", &mut made);
+    for (name, bytes) in &mut made {
+        if name.ends_with(".seg") {
+            mask_segment(bytes);
+        } else if name.ends_with("index.dat") {
+            bytes[12..24].fill(0);
+        } else if name.ends_with("durable.dat") {
+            bytes[16..24].fill(0);
+            bytes[76..80].fill(0);
+        }
+    }
+    files.extend(made);
+}
+
+/// An archive of two segments. What depends on the salt is masked, the hashes over it included.
+fn archive_files(dir: &Path, files: &mut Files) {
+    let log_dir = dir.join("archived");
+    let options = LogOptions {
+        segment_bytes_max: 300_000,
+        reserve_bytes: 0,
+        ..LogOptions::default()
+    };
+    let mut log = EntryLog::open(&log_dir, options).expect("a new log");
+    for height in 0..4u64 {
+        let items: Vec<_> = (0..290u64).map(|n| vec![n as u8; 980]).collect();
+        let records: Vec<_> = (0..290u64).map(|n| vec![n as u8; 20]).collect();
+        log.append(Height::new(height), b"header", &items, &records)
+            .expect("appended");
+        log.sync().expect("synced");
+    }
+    let moved = log.reader().archive_below(Height::new(2)).expect("moved");
+    assert_eq!(moved, 2);
+    drop(log);
+    let mut made = Files::new();
+    read(&log_dir.join("archive"), "archive", &mut made);
+    let path = log_dir.join("archive.dat");
+    made.insert(
+        "archive.dat".to_owned(),
+        std::fs::read(path).expect("readable"),
+    );
+    for (name, bytes) in &mut made {
+        if name.ends_with(".seg") {
+            mask_segment(bytes);
+        } else if name.ends_with(".seal") {
+            bytes[16..24].fill(0);
+            bytes[64..96].fill(0);
+            bytes[128..].fill(0);
+        } else {
+            let rows = 24 + u32_at(bytes, 16);
+            let end = bytes.len();
+            for row in bytes[rows..end - 4].chunks_exact_mut(80) {
+                row[..8].fill(0);
+                row[48..].fill(0);
+            }
+            bytes[end - 4..].fill(0);
+        }
+    }
+    files.extend(made);
+}
+
+/// A snapshot of a ledger in which nothing is left to chance.
+fn snapshot_file(dir: &Path, files: &mut Files) {
+    let time = 1_800_000_000_000;
+    let now = Arc::new(AtomicU64::new(time));
+    let registry = Arc::new(Registry::standard());
+    let registers = registry.registers().map(|register| {
+        let name = RegisterName::new(register.name()).expect("valid");
+        (name, u64::from(register.version()))
+    });
+    let genesis = Genesis {
+        name: "Conformance".to_owned(),
+        time: TimeMs::new(time),
+        network_key: key(1000).public().clone(),
+        members: vec![Member {
+            name: "Fictional Operator".to_owned(),
+            key: key(1001).public().clone(),
+        }],
+        registers: registers.collect(),
+        committee: None,
+    };
+    let folder = dir.join("ledger");
+    Ledger::create(&folder, &genesis, &*registry, &key(1000)).expect("created");
+    let clock = Arc::clone(&now);
+    let options = LedgerOptions {
+        clock: Arc::new(move || TimeMs::new(clock.load(Ordering::Relaxed))),
+        ..support::World::options()
+    };
+    let ledger = Ledger::open(&folder, registry, key(1000), options).expect("opens");
+    let body = BodyBuilder::new()
+        .text("kind", "organisation")
+        .text("name", "Fictional Maker")
+        .bytes_list("keys", &[key(1).public().to_cose_key()])
+        .build();
+    let mut command = ("party.register", body);
+    let mut register = "identity";
+    for number in 0..6u64 {
+        let now = now.fetch_add(1_200_000, Ordering::Relaxed) + 1_200_000;
+        let entry = EntryBuilder::new(
+            genesis.network_id(),
+            RegisterName::new(register).expect("valid"),
+            TimeMs::new(now),
+            TimeMs::new(now + 1_000),
+            &number.to_be_bytes(),
+        );
+        let entry = entry.command(command.0, command.1).sign(&key(1));
+        let done = support::submit(&ledger, &entry.expect("a valid entry"));
+        assert!(done.expect("ordered").refusal.is_none());
+        command = support::record_event(&format!("urn:example:{number}"), [number as u8; 32]);
+        register = "trace";
+    }
+    let path = dir.join("a.snapshot");
+    let source = ledger.export_snapshot(&path).expect("exported");
+    assert!(source.manifest().base.is_some());
+    files.insert(
+        "snapshot".to_owned(),
+        std::fs::read(path).expect("readable"),
+    );
+}
+
 fn state_files(dir: &Path, files: &mut Files) {
     let dir = dir.join("state");
     let mut options = StateOptions::default();
@@ -138,6 +297,9 @@ fn disk_encodings_conformance_() {
     let mut files = Files::new();
     log_files(dir.path(), &mut files);
     state_files(dir.path(), &mut files);
+    base_files(dir.path(), &mut files);
+    archive_files(dir.path(), &mut files);
+    snapshot_file(dir.path(), &mut files);
     let made: BTreeMap<_, _> = files
         .into_iter()
         .map(|(name, bytes)| (name, hex::encode(sha256(&[&bytes]))))

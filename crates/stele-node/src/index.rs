@@ -18,8 +18,8 @@ use stele_core::genesis::Genesis;
 use stele_core::id::{EntryId, Height, LogIndex, PartyId};
 use stele_ledger::ledger::{Ledger, LoggedEntry};
 use stele_readmodel::{
-    Batch, BlockRow, EntryRow, IndexedEntry, Item, PartyRecord, ReadModel, ReadModelError,
-    RowOutcome, SqliteReadModel, TEXT_BYTES_MAX,
+    Batch, BlockRow, EntryRow, IndexedEntry, Item, PartyRecord, Position, ReadModel,
+    ReadModelError, RowOutcome, SqliteReadModel, TEXT_BYTES_MAX,
 };
 use stele_registers::Registry;
 use tokio::sync::watch;
@@ -227,17 +227,23 @@ impl Feeder {
 
     /// Takes in what one transaction holds; `false` when there is nothing new.
     fn feed(&self) -> Result<bool, String> {
-        let position = self.model.position().map_err(|error| error.to_string())?;
+        let mut position = self.model.position().map_err(|error| error.to_string())?;
         let head = self.ledger.head();
+        // A log that began with a snapshot begins late, and what the model knew of another one before does not continue it.
+        let first = self.ledger.log().first_height();
+        if position.next_block < first {
+            self.model.reset().map_err(|error| error.to_string())?;
+            position = Position::default();
+        }
         self.next.send_replace(position.next_entry.get());
         if position.next_block > head.height() {
             return Ok(false);
         }
         let (mut entries, mut blocks, mut parties) = (Vec::new(), Vec::new(), Vec::new());
-        if position.next_block == Height::new(0) {
+        if position == Position::default() {
             parties.extend(founding_parties(self.ledger.genesis()));
         }
-        for block in self.ledger.log().blocks(position.next_block) {
+        for block in self.ledger.log().blocks(position.next_block.max(first)) {
             let block = block.map_err(|error| error.to_string())?;
             if block.height() > head.height() {
                 break;

@@ -429,6 +429,18 @@ fn batches_continue_or_change_nothing(model: &dyn ReadModel) {
     assert_eq!(model.position().expect("a position").next_entry.get(), 40);
     model.reset().expect("a reset");
     assert_eq!(model.position().expect("a position"), Position::default());
+    // A log that began with a snapshot begins late.
+    assert!(matches!(
+        apply(&log[21..24], &blocks[5..6]),
+        Err(ReadModelError::EntryGap { .. })
+    ));
+    assert_eq!(model.position().expect("a position"), Position::default());
+    let late = apply(&log[20..], &blocks[5..]).expect("an empty model begins anywhere");
+    assert_eq!(late.next_entry.get(), 40);
+    let place = |entry: &IndexedEntry| model.log_index(&entry.entry_id).expect("an answer");
+    assert_eq!(place(&log[19]), None);
+    assert_eq!(place(&log[20]), Some(log[20].log_index));
+    model.reset().expect("a reset");
     assert!(
         model
             .entries(&EntryFilter::default(), &PageRequest::default())

@@ -281,13 +281,14 @@ pub trait ReadModel: Send + Sync {
     /// [`ReadModelError::Engine`](crate::ReadModelError::Engine), as every other call may.
     fn position(&self) -> Result<Position>;
 
-    /// Stores a batch and moves the position, all or nothing.
+    /// Stores a batch and moves the position, all or nothing. An empty model takes the first batch wherever it begins: what lies before
+    /// is not held.
     ///
     /// # Errors
     /// `EntryGap`, `BlockGap` and `TimeFalls` for a batch that does not continue the log.
     fn apply(&self, batch: Batch<'_>) -> Result<Position>;
 
-    /// Forgets everything; the next batch starts at entry 0 and block 0.
+    /// Forgets everything.
     ///
     /// # Errors
     /// As [`ReadModel::position`].

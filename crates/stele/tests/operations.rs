@@ -36,7 +36,15 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
         "witness.rs",
         WITNESSED,
     ),
+    ("stele snapshot ", "storage.rs", STORED),
+    ("stele archive ", "storage.rs", STORED),
+    (
+        "stele up --data DIR/follower --archive-after ",
+        "storage.rs",
+        STORED,
+    ),
 ];
+const STORED: &str = "a_ledger_is_carried_in_a_file_and_archived";
 const CHANGES: &str = "members_take_another_in_leave_and_change_their_keys";
 const WITNESSED: &str = "receipts_carry_the_cosignatures_of_two_witnesses_through_death_and_return";
 

@@ -20,6 +20,7 @@
 //! whose write or sync failed half-way hear nothing, because nobody knows whether it is final until the log is opened again.
 
 mod admission;
+mod archive;
 mod checkpoint;
 mod execute;
 mod open;
@@ -89,6 +90,9 @@ pub struct LedgerOptions {
     pub checkpoint_blocks_max: u64,
     /// A segment of the state's value log is closed once it has this many bytes.
     pub state_segment_bytes: u64,
+    /// Closed segments of the log whose blocks are all older than so many move into the archive; `None` keeps all in the hot folder.
+    /// The blocks of the last hour stay hot in any case.
+    pub archive_after_blocks: Option<u64>,
     /// Whose threads do the work.
     pub threads: Threads,
     /// Take no entries. What is final is read and proven as always.
@@ -107,6 +111,7 @@ impl Default for LedgerOptions {
             disk_reserve_bytes: 64 << 20,
             checkpoint_blocks_max: u64::MAX,
             state_segment_bytes: StateOptions::default().segment_bytes,
+            archive_after_blocks: None,
             threads: Threads::default(),
             read_only: false,
             log: LogOptions::default(),

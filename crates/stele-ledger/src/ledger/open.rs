@@ -57,6 +57,8 @@ pub(super) struct Shared {
     pub(super) watchers: Mutex<Vec<Watcher>>,
     pub(super) log_waits_for_space: AtomicBool,
     pub(super) state_waits_for_space: AtomicBool,
+    /// Why the last move into the archive failed.
+    pub(super) archive_fault: Mutex<Option<String>>,
     /// Set when the ledger is dropped: nothing waits for disk space any more.
     pub(super) closing: AtomicBool,
     halted: Mutex<Option<Halted>>,
@@ -291,6 +293,7 @@ impl Ledger {
             watchers: Mutex::default(),
             log_waits_for_space: AtomicBool::new(false),
             state_waits_for_space: AtomicBool::new(false),
+            archive_fault: Mutex::new(None),
             closing: AtomicBool::new(false),
             halted: Mutex::new(None),
             disk: Mutex::new((None, u64::MAX)),

@@ -9,6 +9,7 @@ use crossbeam_channel::Receiver;
 use stele_core::id::Height;
 use stele_core::machine::Refusal;
 
+use super::archive::Archiving;
 use super::execute::ExecutedBlock;
 use super::open::Shared;
 use super::stats::LedgerStats;
@@ -27,6 +28,7 @@ pub(super) struct Persister {
     log: EntryLog,
     tree: TreeStore,
     checkpoints: Checkpoints,
+    archiving: Archiving,
     /// Once a block is lost, those behind it cannot follow: they are refused, so that nobody waits for ever.
     stopped: Option<Refusal>,
 }
@@ -50,6 +52,7 @@ impl Persister {
             log,
             tree,
             checkpoints: Checkpoints::new(shared),
+            archiving: Archiving::new(),
             stopped: None,
         }
     }
@@ -67,6 +70,7 @@ impl Persister {
                 let height = block.certificate.header.height;
                 publish(shared, block);
                 self.checkpoints.take_if_due(shared, height);
+                self.archiving.begin_if_due(shared, height);
             }
             Err(WriteError::NoSpace) => {
                 let refusal = shared.refuse_disk_full();
@@ -86,6 +90,7 @@ impl Persister {
     /// Takes a checkpoint and closes the files.
     pub(super) fn close(mut self, shared: &Arc<Shared>) {
         self.checkpoints.finish(shared);
+        self.archiving.finish();
         // Both are conveniences of the next opening: what fails here is done then. A checkpoint ahead of the log would be
         // worth less than none.
         let _ = self.tree.flush();
@@ -210,13 +215,13 @@ fn note_failure(shared: &Shared, error: &StateError) {
     }
 }
 
-fn on_thread<T: Send + 'static>(
+pub(super) fn on_thread<T: Send + 'static>(
     shared: &Arc<Shared>,
     work: impl FnOnce(&Shared) -> T + Send + 'static,
 ) -> JoinHandle<T> {
     let shared = Arc::clone(shared);
     std::thread::Builder::new()
-        .name("stele-checkpoint".to_owned())
+        .name("stele-upkeep".to_owned())
         .spawn(move || work(&shared))
         .expect("the system starts a thread")
 }

@@ -227,6 +227,11 @@ pub(super) fn replayable_from(log: &LogReader, head: &Certificate) -> Result<Hei
     let oldest = TimeMs::new(head.header.time.get().saturating_sub(WINDOW_MS_MAX));
     // Block times never fall, so the first block of the window is found by halving.
     let (mut low, mut high) = (log.first_height().get(), head.header.height.get());
+    // The archive may be away: it is not asked where the hot folder has the answer.
+    let hot = log.first_hot_height().get();
+    if hot > low && hot <= high && certificate_at(log, Height::new(hot))?.header.time < oldest {
+        low = hot + 1;
+    }
     while low < high {
         let middle = low + (high - low) / 2;
         if certificate_at(log, Height::new(middle))?.header.time < oldest {

@@ -5,11 +5,21 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use super::sealed::SealedFile;
+
 /// A file with its path, read and written at positions only, so that threads share it without a lock.
+///
+/// A file in the archive is read through its seal and never written.
 #[derive(Debug)]
 pub(super) struct LogFile {
-    file: File,
+    inner: Inner,
     path: PathBuf,
+}
+
+#[derive(Debug)]
+enum Inner {
+    Plain(File),
+    Sealed(SealedFile),
 }
 
 impl LogFile {
@@ -20,12 +30,31 @@ impl LogFile {
             .write(true)
             .create_new(true)
             .open(&path)?;
-        Ok(Self { file, path })
+        Ok(Self::plain(file, path))
+    }
+
+    fn plain(file: File, path: PathBuf) -> Self {
+        let inner = Inner::Plain(file);
+        Self { inner, path }
+    }
+
+    pub fn sealed(file: SealedFile) -> Self {
+        Self {
+            path: file.path().to_owned(),
+            inner: Inner::Sealed(file),
+        }
+    }
+
+    fn file(&self) -> io::Result<&File> {
+        match &self.inner {
+            Inner::Plain(file) => Ok(file),
+            Inner::Sealed(_) => Err(io::Error::other("a sealed segment is never written")),
+        }
     }
 
     pub fn open(path: PathBuf) -> io::Result<Self> {
         let file = OpenOptions::new().read(true).write(true).open(&path)?;
-        Ok(Self { file, path })
+        Ok(Self::plain(file, path))
     }
 
     pub fn open_or_create(path: PathBuf) -> io::Result<Self> {
@@ -35,7 +64,7 @@ impl LogFile {
             .create(true)
             .truncate(false)
             .open(&path)?;
-        Ok(Self { file, path })
+        Ok(Self::plain(file, path))
     }
 
     pub fn path(&self) -> &Path {
@@ -43,22 +72,32 @@ impl LogFile {
     }
 
     pub fn len(&self) -> io::Result<u64> {
-        Ok(self.file.metadata()?.len())
+        match &self.inner {
+            Inner::Plain(file) => Ok(file.metadata()?.len()),
+            Inner::Sealed(file) => Ok(file.len()),
+        }
     }
 
     /// Fills the buffer, or fails with `UnexpectedEof` when the file ends before.
     pub fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        self.file.read_exact_at(buffer, offset)
+        match &self.inner {
+            Inner::Plain(file) => file.read_exact_at(buffer, offset),
+            Inner::Sealed(file) => match file.read_up_to_at(buffer, offset)? {
+                read if read == buffer.len() => Ok(()),
+                _ => Err(io::ErrorKind::UnexpectedEof.into()),
+            },
+        }
     }
 
     /// Reads until the buffer is full or the file ends.
     pub fn read_up_to_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let file = match &self.inner {
+            Inner::Plain(file) => file,
+            Inner::Sealed(file) => return file.read_up_to_at(buffer, offset),
+        };
         let mut filled = 0;
         while filled < buffer.len() {
-            match self
-                .file
-                .read_at(&mut buffer[filled..], offset + filled as u64)
-            {
+            match file.read_at(&mut buffer[filled..], offset + filled as u64) {
                 Ok(0) => break,
                 Ok(read) => filled += read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -72,11 +111,11 @@ impl LogFile {
     pub fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         #[cfg(test)]
         if let Some((written, error)) = faults::take_write() {
-            self.file
+            self.file()?
                 .write_all_at(&bytes[..written.min(bytes.len())], offset)?;
             return Err(error);
         }
-        self.file.write_all_at(bytes, offset)
+        self.file()?.write_all_at(bytes, offset)
     }
 
     pub fn set_len(&self, len: u64) -> io::Result<()> {
@@ -84,7 +123,7 @@ impl LogFile {
         if let Some(error) = faults::take(faults::Operation::Truncate) {
             return Err(error);
         }
-        self.file.set_len(len)
+        self.file()?.set_len(len)
     }
 
     /// `fdatasync`: the bytes, and the length that is needed to read them.
@@ -93,11 +132,11 @@ impl LogFile {
         if let Some(error) = faults::take(faults::Operation::Sync) {
             return Err(error);
         }
-        self.file.sync_data()
+        self.file()?.sync_data()
     }
 
     pub fn sync_all(&self) -> io::Result<()> {
-        self.file.sync_all()
+        self.file()?.sync_all()
     }
 
     /// Reserves disk blocks for `[offset, offset + len)` without changing the file's length. File systems that
@@ -113,15 +152,11 @@ impl LogFile {
         let (Ok(offset), Ok(len)) = (i64::try_from(offset), i64::try_from(len)) else {
             return Err(io::Error::from_raw_os_error(libc::EFBIG));
         };
+        let file = self.file()?;
         loop {
-            // SAFETY: the descriptor is open for as long as `self.file` lives, and the call takes no pointers.
+            // SAFETY: the descriptor is open for as long as `file` lives, and the call takes no pointers.
             let result = unsafe {
-                libc::fallocate(
-                    self.file.as_raw_fd(),
-                    libc::FALLOC_FL_KEEP_SIZE,
-                    offset,
-                    len,
-                )
+                libc::fallocate(file.as_raw_fd(), libc::FALLOC_FL_KEEP_SIZE, offset, len)
             };
             if result == 0 {
                 return Ok(());

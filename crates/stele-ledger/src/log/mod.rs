@@ -7,7 +7,8 @@
 //!   the log's Merkle tree. The log interprets none of them.
 //! - [`EntryLog`] is the one writer. A block is final once [`EntryLog::sync`] has returned, and only then
 //!   do readers see it.
-//! - [`LogReader`] reads from any thread while the writer appends.
+//! - [`LogReader`] reads from any thread while the writer appends, archived segments included
+//!   ([`LogReader::archive_below`]).
 //! - [`TreeStore`] keeps the Merkle tree over the records. It and `index.dat` are derived: both may be
 //!   deleted, and are rebuilt when the log is opened.
 //!
@@ -22,6 +23,7 @@
 //!
 //! Status: BETA.
 
+mod archive;
 mod base;
 mod file;
 mod frame;
@@ -29,6 +31,7 @@ mod index;
 mod open;
 mod reader;
 mod repair;
+mod sealed;
 mod segment;
 mod tree;
 mod tree_files;
@@ -40,6 +43,7 @@ mod tests;
 use std::io;
 use std::path::PathBuf;
 
+pub use archive::ArchiveStatus;
 pub use base::{LogBase, TreeEdge};
 pub use frame::{BlockFrame, FrameError, FrameLimits};
 pub use open::OpenReport;
@@ -56,6 +60,8 @@ pub struct LogOptions {
     pub segment_bytes_max: u32,
     /// Space reserved ahead of the writer, in bytes; 0 reserves only what each block needs.
     pub reserve_bytes: u32,
+    /// Folder of archived segments, absolute or within the log's; `None` is the one used before, at first `archive` in the log's folder.
+    pub archive_dir: Option<PathBuf>,
     /// Largest block taken, and largest block believed when a segment is read.
     pub limits: FrameLimits,
 }
@@ -66,6 +72,7 @@ impl Default for LogOptions {
         Self {
             segment_bytes_max: 256 << 20,
             reserve_bytes: 16 << 20,
+            archive_dir: None,
             limits: FrameLimits::default(),
         }
     }
@@ -121,6 +128,22 @@ pub enum LogError {
         height: Height,
         /// What was found.
         reason: String,
+    },
+    /// An archived segment is missing, damaged, or not the one that was sealed. Everything else goes on.
+    #[error("the archived segment {} cannot be used: {reason}", segment.display())]
+    Archived {
+        /// The segment.
+        segment: PathBuf,
+        /// Its first block.
+        first_height: Height,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The archive's folder holds the segments of another log.
+    #[error("{} holds the archive of another node", dir.display())]
+    ArchiveTaken {
+        /// The archive's folder.
+        dir: PathBuf,
     },
     /// The file was written by a version of Stele that this one does not know.
     #[error("{} has format version {found}, this program reads version {known}", file.display())]
@@ -191,6 +214,11 @@ impl LogError {
                  blocks before the damage and sets the rest aside",
             ),
             Self::UnsupportedVersion { .. } => Some("use the version of Stele that wrote this log"),
+            Self::Archived { .. } => Some(
+                "put the file and the seal beside it back into the archive's folder, from a backup or another node's archive; \
+                 no restart is needed",
+            ),
+            Self::ArchiveTaken { .. } => Some("give each node an archive folder of its own"),
             Self::BeforeBase { .. } => Some("ask a node that holds the whole log"),
             _ => None,
         }

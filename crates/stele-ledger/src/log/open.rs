@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use stele_core::id::Height;
 
+use super::archive::Catalogue;
 use super::base::LogBase;
 use super::file::sync_folder;
 use super::index::{Index, Loaded, Row};
@@ -66,6 +67,7 @@ pub struct OpenReport {
 pub(super) struct OpenedLog {
     pub lock: File,
     pub base: Option<LogBase>,
+    pub archive: Catalogue,
     pub segments: Vec<Arc<Segment>>,
     pub index: Index,
     /// Rows in the index file.
@@ -84,23 +86,28 @@ pub(super) fn open(dir: &Path, options: &LogOptions) -> Result<OpenedLog, LogErr
     let lock = lock(dir)?;
     let base = LogBase::load(dir)?;
     let start = Start::of(base.as_ref());
-    let mut segments = open_segments(dir, start)?;
-    if segments.is_empty() {
+    let mut archive = Catalogue::load(dir, options.archive_dir.as_deref())?;
+    let hot = open_segments(dir, start, &mut archive)?;
+    let hot_start = archive.end(start);
+    let mut segments: Vec<_> = archive.segments().collect();
+    let archived = segments.len();
+    segments.extend(hot);
+    if segments.len() == archived {
         let claimed = Index::claimed_by_any(dir, start.height);
-        if claimed > start.height {
+        if claimed > hot_start.height || archived > 0 {
             let reason = format!("the file is missing, the index lists {claimed} blocks");
-            let file = dir.join(super::segment::file_name(start.height));
+            let file = dir.join(super::segment::file_name(hot_start.height));
             return Err(LogError::Damaged {
                 file,
                 offset: 0,
-                height: Height::new(start.height),
+                height: Height::new(hot_start.height),
                 reason,
             });
         }
         segments.push(Segment::create(dir, start.height, start.index)?);
     }
     let (index, loaded) = load_index(dir, &segments, start)?;
-    check_samples(&segments, &index, start.height..loaded.rows, options)?;
+    check_samples(&segments, &index, hot_start.height..loaded.rows, options)?;
     let scanned = scan(&segments, &index, start, loaded, options)?;
 
     let last = segments.last().expect("at least one segment");
@@ -118,6 +125,7 @@ pub(super) fn open(dir: &Path, options: &LogOptions) -> Result<OpenedLog, LogErr
     Ok(OpenedLog {
         lock,
         base,
+        archive,
         report: OpenReport {
             blocks: scanned.end.height,
             blocks_scanned: scanned.end.height - loaded.rows,
@@ -155,14 +163,24 @@ pub(super) fn lock(dir: &Path) -> Result<File, LogError> {
     }
 }
 
-/// Opens all segments in order, and removes a last one that was never finished.
-pub(super) fn open_segments(dir: &Path, start: Start) -> Result<Vec<Segment>, LogError> {
+/// Opens all hot segments in order, and removes a last one that was never finished. Moves into the archive that were cut short are
+/// ended first.
+pub(super) fn open_segments(
+    dir: &Path,
+    start: Start,
+    archive: &mut Catalogue,
+) -> Result<Vec<Segment>, LogError> {
     let mut heights = vec![];
     for entry in fs::read_dir(dir).map_err(io_error("list", dir))? {
         let name = entry.map_err(io_error("list", dir))?.file_name();
         heights.extend(name.to_str().and_then(parse_file_name));
     }
     heights.sort_unstable();
+    if let Some(first) = heights.first() {
+        archive.recover(dir, start, *first)?;
+    }
+    archive.settle(dir, &mut heights)?;
+    let start = archive.end(start);
     let mut segments: Vec<Segment> = Vec::with_capacity(heights.len());
     for (at, height) in heights.iter().enumerate() {
         match Segment::open(dir, *height)? {
@@ -234,7 +252,12 @@ fn check_samples(
     heights: Range<u64>,
     options: &LogOptions,
 ) -> Result<(), LogError> {
-    let step = (heights.end - heights.start).div_ceil(SAMPLES).max(1);
+    // Only in the hot folder: the archive may be away, and an opening must not need it.
+    let step = heights
+        .end
+        .saturating_sub(heights.start)
+        .div_ceil(SAMPLES)
+        .max(1);
     for height in heights.rev().step_by(step as usize) {
         let row = index.row(height)?;
         let segment = segment_of(segments, height);

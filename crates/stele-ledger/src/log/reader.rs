@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use stele_core::id::{Height, LogIndex};
 
 use super::LogError;
+use super::archive::Catalogue;
 use super::base::LogBase;
 use super::frame::{BlockFrame, FRAME_HEAD_BYTES, FrameError, FrameHead, FrameLimits};
 use super::index::{Index, Row};
@@ -18,6 +19,8 @@ pub(super) struct Shared {
     pub dir: PathBuf,
     pub limits: FrameLimits,
     pub base: Option<LogBase>,
+    /// Held while a segment moves.
+    pub archive: Mutex<Catalogue>,
     pub index: Index,
     pub state: RwLock<State>,
 }
@@ -75,7 +78,7 @@ pub struct VerifyReport {
 /// Reads final blocks. Cheap to clone; holds no lock while it reads from disk.
 #[derive(Clone)]
 pub struct LogReader {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
 impl LogReader {
@@ -108,7 +111,7 @@ impl LogReader {
         Height::new(self.start().height)
     }
 
-    fn start(&self) -> Start {
+    pub(super) fn start(&self) -> Start {
         Start::of(self.base())
     }
 

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::archive::Catalogue;
 use super::base::LogBase;
 use super::file::sync_folder;
 use super::index::INDEX_FILE;
@@ -34,19 +35,20 @@ pub fn cut_damaged(dir: &Path, options: &LogOptions) -> Result<CutReport, LogErr
     let _lock = lock(dir)?;
     let mut set_aside = vec![];
     let start = Start::of(LogBase::load(dir)?.as_ref());
+    let mut archive = Catalogue::load(dir, options.archive_dir.as_deref())?;
     let segments = loop {
-        match open_segments(dir, start) {
+        match open_segments(dir, start, &mut archive) {
             Ok(segments) => break segments,
             // A segment that cannot be recognised takes all behind it along.
             Err(LogError::Damaged { file, height, .. })
-                if height.get() > start.height && file.exists() =>
+                if height.get() > archive.end(start).height && file.exists() =>
             {
                 set_aside_from(dir, height.get(), &mut set_aside)?;
             }
             Err(error) => return Err(error),
         }
     };
-    let mut at = start.scan_end();
+    let mut at = archive.end(start).scan_end();
     for segment in &segments {
         if (at.height, at.index) != (segment.first_height, segment.first_index) {
             set_aside_from(dir, segment.first_height, &mut set_aside)?;

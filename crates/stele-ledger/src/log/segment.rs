@@ -9,11 +9,13 @@ use std::path::Path;
 
 use stele_core::id::Height;
 
+use super::archive::Row as ArchiveRow;
 use super::file::{LogFile, is_no_space, sync_folder};
 use super::frame::{
     BlockFrame, FRAME_HEAD_BYTES, FRAME_MAGIC, FrameError, FrameHead, FrameLimits, u32_at, u64_at,
 };
 use super::index::Row;
+use super::sealed::{ArchiveFault, SealedFile};
 use super::{LogError, io_error};
 
 pub(super) const SEGMENT_HEADER_BYTES: u64 = 64;
@@ -183,6 +185,30 @@ impl Segment {
         }))
     }
 
+    /// A segment in the archive. Nothing is read yet.
+    pub fn sealed(dir: &Path, row: &ArchiveRow) -> Self {
+        let file = SealedFile::new(dir, row.first_height, row.bytes, row.seal_hash);
+        Self {
+            file: LogFile::sealed(file),
+            salt: row.salt,
+            first_height: row.first_height,
+            first_index: row.first_index,
+        }
+    }
+
+    /// The error of a read that failed.
+    fn read_error(&self, source: io::Error) -> LogError {
+        let fault = source.get_ref();
+        if let Some(fault) = fault.and_then(|fault| fault.downcast_ref::<ArchiveFault>()) {
+            return LogError::Archived {
+                segment: self.file.path().to_owned(),
+                first_height: Height::new(self.first_height),
+                reason: fault.to_string(),
+            };
+        }
+        io_error("read", self.file.path())(source)
+    }
+
     pub fn damaged(&self, offset: u64, height: u64, reason: impl Into<String>) -> LogError {
         LogError::Damaged {
             file: self.file.path().to_owned(),
@@ -224,11 +250,7 @@ impl Segment {
             if source.kind() == io::ErrorKind::UnexpectedEof {
                 return self.damaged(offset, height, "the file ends within the block");
             }
-            LogError::Io {
-                action: "read",
-                path: self.file.path().to_owned(),
-                source,
-            }
+            self.read_error(source)
         })
     }
 
@@ -351,7 +373,7 @@ impl Segment {
         let filled = self
             .file
             .read_up_to_at(&mut bytes, offset)
-            .map_err(io_error("read", self.file.path()))?;
+            .map_err(|source| self.read_error(source))?;
         Ok(
             match FrameHead::decode(&bytes[..filled], self.salt, limits) {
                 Ok(head) if head.height == height && head.first_index == first_index => Ok(head),

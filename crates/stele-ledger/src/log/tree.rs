@@ -358,8 +358,11 @@ fn trusted_size(files: &TreeFiles, log: &LogReader) -> Result<u64, TreeError> {
     }
     // The log may have been cut below the marker by a repair, and have grown differently since.
     let size = marker.size.min(log.entries_count());
-    let step = size.saturating_sub(base).div_ceil(SAMPLES).max(1);
-    for index in (base..size).rev().step_by(step as usize) {
+    // Only of the hot folder: the archive may be away.
+    let first = log.first_index(log.first_hot_height());
+    let first = first.map_or(size, |first| first.get().clamp(base, size.max(base)));
+    let step = size.saturating_sub(first).div_ceil(SAMPLES).max(1);
+    for index in (first..size).rev().step_by(step as usize) {
         let record = log
             .entry(LogIndex::new(index))
             .map_err(TreeError::Log)?

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::sync::Arc;
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use stele_core::id::{Height, LogIndex};
 
 use super::base::LogBase;
@@ -48,6 +48,7 @@ impl EntryLog {
         let OpenedLog {
             lock,
             base,
+            archive,
             segments,
             index,
             rows_written,
@@ -70,6 +71,7 @@ impl EntryLog {
                 dir: dir.to_owned(),
                 limits: options.limits,
                 base,
+                archive: Mutex::new(archive),
                 index,
                 state: RwLock::new(state),
             }),

@@ -3,6 +3,7 @@
 
 pub mod reading;
 pub mod rng;
+pub mod timed;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use stele_core::id::{EntryId, LogIndex};
 use stele_ledger::ledger::{Finalised, LedgerError};
+use stele_ledger::log::{LogError, TreeError};
 use utoipa::{IntoParams, ToSchema};
 
 use super::view::{Binary, EntryView, OutcomeView, entry_view};
@@ -115,8 +116,51 @@ pub(super) async fn locate(app: &SharedApp, id: &str) -> Answer<LogIndex> {
     found.ok_or_else(|| Problem::not_found("entry with this id"))
 }
 
+/// What the log does not hold, or holds where it cannot be read, is no failure of the node's own data.
 pub(super) fn internal(error: LedgerError) -> Problem {
-    Problem::internal(&error)
+    match &error {
+        LedgerError::Log(log) | LedgerError::Tree(TreeError::Log(log)) => unread(log),
+        LedgerError::Tree(tree) => unproven(tree),
+        _ => Problem::internal(&error),
+    }
+}
+
+/// A part of the log that could not be read.
+pub(super) fn unread(error: &LogError) -> Problem {
+    let (status, code) = match error {
+        LogError::BeforeBase { .. } => (StatusCode::NOT_FOUND, "node.before-base"),
+        LogError::Archived { .. } => (StatusCode::SERVICE_UNAVAILABLE, "node.archive-missing"),
+        _ => return Problem::internal(error),
+    };
+    tracing::warn!(%error, "request refused");
+    let (detail, hint) = match error {
+        // The operator finds the file's name in the log; a caller has no use for it.
+        LogError::Archived { first_height, .. } => (
+            format!(
+                "The archived part of the log that begins with block {first_height} cannot be read now."
+            ),
+            "Ask another node. The operator puts the file back into the archive's folder; the node's log names it.",
+        ),
+        _ => (
+            format!("The log begins later: {error}."),
+            "Ask a node that holds the whole log.",
+        ),
+    };
+    Problem::new(status, code, detail, hint)
+}
+
+/// A part of the log's tree that could not be read.
+pub(super) fn unproven(error: &TreeError) -> Problem {
+    match error {
+        TreeError::Log(log) => unread(log),
+        TreeError::BeforeBase { .. } => Problem::new(
+            StatusCode::NOT_FOUND,
+            "node.before-base",
+            format!("The log begins later: {error}."),
+            "Ask a node that holds the whole log.",
+        ),
+        _ => Problem::internal(error),
+    }
 }
 
 /// One entry with its commands, events and outcome.

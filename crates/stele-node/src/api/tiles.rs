@@ -9,6 +9,7 @@ use stele_core::merkle::leaf_hash;
 use stele_ledger::tiles::{TILE_WIDTH, TileError, TilePath, entry_bundle, hash_tile};
 use utoipa::{IntoParams, ToSchema};
 
+use super::entries::{unproven, unread};
 use crate::app::SharedApp;
 use crate::problem::{Answer, Problem};
 
@@ -24,7 +25,11 @@ const TEXT: &str = "text/plain; charset=utf-8";
     responses((status = 200, body = String, content_type = "text/plain")))]
 pub async fn checkpoint(State(app): State<SharedApp>) -> Answer<Response> {
     // A signature, and maybe a read of the log.
-    let note = blocking(move || app.checkpoint().format()).await?;
+    let note = blocking(move || {
+        let note = app.checkpoint().format();
+        note.map_err(|error| Problem::internal(&error))
+    })
+    .await?;
     let headers = [
         (header::CONTENT_TYPE, TEXT),
         (header::CACHE_CONTROL, "no-cache"),
@@ -114,6 +119,8 @@ pub async fn tile(State(app): State<SharedApp>, Path(path): Path<String>) -> Ans
                 format!("{error}."),
                 "Ask for tiles that the checkpoint's size covers.",
             ),
+            TileError::Log(error) => unread(&error),
+            TileError::Tree(error) => unproven(&error),
             other => Problem::internal(&other),
         })?;
     let (TilePath::Hashes { width, .. } | TilePath::Entries { width, .. }) = path;
@@ -189,13 +196,12 @@ fn size_in_log(app: &SharedApp, name: &str, asked: Option<u64>) -> Answer<u64> {
     }
 }
 
-async fn blocking<T: Send + 'static, E: std::fmt::Display + Send + 'static>(
-    work: impl FnOnce() -> Result<T, E> + Send + 'static,
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Answer<T> + Send + 'static,
 ) -> Answer<T> {
-    let done = tokio::task::spawn_blocking(work)
+    tokio::task::spawn_blocking(work)
         .await
-        .map_err(|error| Problem::internal(&error))?;
-    done.map_err(|error| Problem::internal(&error))
+        .map_err(|error| Problem::internal(&error))?
 }
 
 fn in_hex(path: &[[u8; 32]]) -> Vec<String> {
@@ -217,13 +223,13 @@ pub async fn inclusion(
     let view = blocking(move || {
         let tree = app.ledger.tree();
         let leaf = app.ledger.log().entry(stele_core::id::LogIndex::new(index));
-        let leaf = leaf.map_err(|error| error.to_string())?;
+        let leaf = leaf.map_err(|error| unread(&error))?;
         let proven = tree
             .prove_inclusion(index, size)
             .and_then(|path| Ok((path, tree.root_at(size)?)));
-        let (path, root) = proven.map_err(|error| error.to_string())?;
+        let (path, root) = proven.map_err(|error| unproven(&error))?;
         let leaf_hash = hex::encode(leaf_hash(&leaf.record));
-        Ok::<_, String>(InclusionView {
+        Ok(InclusionView {
             index,
             size,
             leaf_hash,
@@ -248,12 +254,12 @@ pub async fn consistency(
     }
     let view = blocking(move || {
         let tree = app.ledger.tree();
-        let path = tree.prove_consistency(from, to)?;
-        let (from_root, to_root) = (
-            hex::encode(tree.root_at(from)?),
-            hex::encode(tree.root_at(to)?),
-        );
-        Ok::<_, stele_ledger::log::TreeError>(ConsistencyView {
+        let proven = tree
+            .prove_consistency(from, to)
+            .and_then(|path| Ok((path, tree.root_at(from)?, tree.root_at(to)?)));
+        let (path, from_root, to_root) = proven.map_err(|error| unproven(&error))?;
+        let (from_root, to_root) = (hex::encode(from_root), hex::encode(to_root));
+        Ok(ConsistencyView {
             from,
             to,
             path: in_hex(&path),

@@ -80,6 +80,14 @@ fn apply(db: &mut Connection, known: &mut Known, batch: Batch<'_>) -> Result<Pos
     for record in batch.parties {
         upsert_party(&tx, known, record)?;
     }
+    // A log that began with a snapshot begins late.
+    if let Some(first) = batch.blocks.first()
+        && position == Position::default()
+    {
+        let before = first.tree_size.saturating_sub(u64::from(first.entries));
+        position.next_block = first.height;
+        position.next_entry = LogIndex::new(before);
+    }
     for block in batch.blocks {
         if block.height != position.next_block {
             return Err(ReadModelError::BlockGap {

@@ -222,6 +222,59 @@ pub struct DoctorArgs {
     pub yes: bool,
 }
 
+/// `snapshot`.
+#[derive(Debug, Args)]
+pub struct SnapshotArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub what: SnapshotWhat,
+    /// Which folder.
+    #[command(flatten)]
+    pub home: HomeArgs,
+}
+
+/// What `snapshot` does.
+#[derive(Debug, Subcommand)]
+pub enum SnapshotWhat {
+    /// Write a snapshot of a node's newest block into a file
+    ///
+    /// It holds the state, the blocks of the last hour, and certificates that vouch for both. The node must not be running.
+    Create {
+        /// The file, which must not exist
+        file: PathBuf,
+    },
+    /// Say what a snapshot is of, and check that the file is whole
+    Show {
+        /// The file
+        file: PathBuf,
+    },
+    /// Make a node's ledger of a snapshot
+    ///
+    /// Everything in it is checked with the network's key, so the file may come from anyone. The folder holds no ledger yet, or
+    /// one of block 0 alone, as after `stele network join`; its keys stay. A restore that was cut short starts over.
+    Restore {
+        /// The file
+        file: PathBuf,
+        /// The network's descriptor [default: network.json in the node's folder]
+        #[arg(long, value_name = "FILE")]
+        network: Option<PathBuf>,
+    },
+}
+
+/// `archive`.
+#[derive(Debug, Args)]
+pub struct ArchiveArgs {
+    /// Which folder.
+    #[command(flatten)]
+    pub home: HomeArgs,
+    /// Keep so many of the newest blocks out of it
+    #[arg(long, value_name = "BLOCKS", default_value_t = 0)]
+    pub keep: u64,
+    /// The archive's folder, on another disk if need be [default: the one used before, at first ledger/log/archive]
+    #[arg(long, value_name = "DIR")]
+    pub archive_dir: Option<PathBuf>,
+}
+
 /// `data`.
 #[derive(Debug, Args)]
 pub struct DataArgs {

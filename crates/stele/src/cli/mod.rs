@@ -95,6 +95,13 @@ pub enum Command {
     /// Checks every checksum, certificate, root and key file, and names what is damaged with the command that repairs it.
     /// The node must not be running. Exit code 0 means whole, 1 damaged.
     Doctor(DoctorArgs),
+    /// Snapshots: start a node from the state of a certified block, not from block 0
+    Snapshot(SnapshotArgs),
+    /// Move old segments of a node's log into its archive, where they stay readable
+    ///
+    /// Segments move whole, sealed with checksums. The blocks of the last hour stay in any case. The node must not be running;
+    /// `stele up --archive-after` does the same while it runs.
+    Archive(ArchiveArgs),
     /// Data sets of scenarios
     Data(DataArgs),
     /// Print a completion script for a shell
@@ -157,6 +164,12 @@ pub struct UpArgs {
     /// Make a snapshot for new nodes after so many blocks; 0 makes none
     #[arg(long, value_name = "BLOCKS", default_value_t = stele_node::SNAPSHOT_EVERY)]
     pub snapshot_every: u64,
+    /// Move segments of the log into the archive once all their blocks are older than so many
+    #[arg(long, value_name = "BLOCKS")]
+    pub archive_after: Option<u64>,
+    /// The archive's folder, on another disk if need be [default: the one used before, at first ledger/log/archive]
+    #[arg(long, value_name = "DIR")]
+    pub archive_dir: Option<PathBuf>,
     /// Open the console in the browser
     #[arg(long)]
     pub open: bool,

@@ -1,5 +1,6 @@
 //! What the commands do, one module for each.
 
+mod archive;
 mod bench;
 mod data;
 mod doctor;
@@ -12,6 +13,7 @@ mod party;
 mod prove;
 mod read;
 mod scenario;
+mod snapshot;
 mod submit;
 mod up;
 mod validators;
@@ -45,6 +47,8 @@ pub fn run(command: Command, printer: &Printer) -> Outcome {
         Command::Party(args) => party::run(&args, printer),
         Command::Scenario(args) => scenario::run(&args, printer),
         Command::Bench(args) => bench::run(&args, printer),
+        Command::Snapshot(args) => snapshot::run(&args, printer),
+        Command::Archive(args) => archive::run(&args, printer),
         Command::Data(args) => data::run(&args, printer),
         Command::Doctor(args) => doctor::run(&args, printer),
         Command::Completions { shell } => meta::completions(shell, printer),

@@ -1,7 +1,7 @@
 //! `stele up`: a node on this machine, until it is told to stop.
 
 use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ pub fn run(args: UpArgs, printer: &Printer) -> Outcome {
     }
     let home = args.data.clone().unwrap_or_else(|| of_network(&args.name));
     start_log(args.log_format, printer)?;
-    let config = NodeConfig {
+    let mut config = NodeConfig {
         listen: listen_address(args.listen, printer)?,
         network_name: args.name.clone(),
         trust_loopback: !args.no_trust_loopback,
@@ -37,9 +37,16 @@ pub fn run(args: UpArgs, printer: &Printer) -> Outcome {
         read_only: args.read_only,
         ..NodeConfig::new(&home)
     };
+    config.ledger.archive_after_blocks = args.archive_after;
+    config.ledger.log.archive_dir = args.archive_dir.as_deref().map(absolute).transpose()?;
     let runtime = tokio::runtime::Runtime::new()
         .map_err(|error| Failure::unusable("could not start the runtime").because(&error))?;
     runtime.block_on(serve(config, &home, &args, printer))
+}
+
+/// The catalogue keeps the path, whatever folder the next start comes from.
+pub(super) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+    std::path::absolute(path).map_err(Failure::io("find", path))
 }
 
 async fn serve(config: NodeConfig, home: &Path, args: &UpArgs, printer: &Printer) -> Outcome {
