@@ -28,6 +28,10 @@ impl Drop for Node {
 }
 
 fn start(place: &Place, home: &Path) -> Node {
+    start_with(place, home, &[])
+}
+
+fn start_with(place: &Place, home: &Path, more: &[&str]) -> Node {
     let ready = home.join("ready.json");
     let _ = std::fs::remove_file(&ready);
     let mut command: Command = place.command(&[
@@ -41,6 +45,7 @@ fn start(place: &Place, home: &Path) -> Node {
         ready.to_str().expect("UTF-8"),
     ]);
     let child = command
+        .args(more)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .spawn()
@@ -244,7 +249,43 @@ fn a_follower_reads_along_and_serves() {
     settings["followers"] = serde_json::json!([key]);
     std::fs::write(&seat, settings.to_string()).expect("written");
 
-    let nodes: Vec<_> = homes.iter().map(|home| start(&place, home)).collect();
+    let mut nodes = vec![start_with(&place, &homes[0], &["--snapshot-every", "1"])];
+    nodes.extend(homes[1..].iter().map(|home| start(&place, home)));
+    let first = describe(
+        &place,
+        &nodes[0],
+        &homes[0],
+        "Fictional office of the first",
+    );
+    assert_eq!(first.code, 0, "{first:?}");
+    // It begins from a snapshot that the first validator has made, not from block 0.
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let fetch = [
+            "snapshot",
+            "fetch",
+            "--data",
+            text(&data),
+            "--url",
+            &nodes[0].url,
+        ];
+        let fetched = place.run(&fetch);
+        if fetched.code == 0 {
+            break;
+        }
+        assert!(fetched.stderr.contains("no such snapshot"), "{fetched:?}");
+        assert!(Instant::now() < deadline, "no snapshot is offered");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    let again = place.run(&[
+        "snapshot",
+        "fetch",
+        "--data",
+        text(&data),
+        "--url",
+        &nodes[0].url,
+    ]);
+    assert_eq!(again.code, 2, "a ledger is there: {again:?}");
     let follower = start(&place, &data);
     let done = describe(
         &place,

@@ -243,6 +243,18 @@ pub enum SnapshotWhat {
         /// The file, which must not exist
         file: PathBuf,
     },
+    /// Fetch the newest snapshot of a running node and make this node's ledger of it
+    ///
+    /// For a new node, after `stele network join`: minutes in place of executing everything from block 0 on. Everything is checked with
+    /// the network's key, so any node will do. A fetch that was cut short goes on where it was.
+    Fetch {
+        /// The network's descriptor [default: network.json in the node's folder]
+        #[arg(long, value_name = "FILE")]
+        network: Option<PathBuf>,
+        /// Which node.
+        #[command(flatten)]
+        node: NodeArgs,
+    },
     /// Say what a snapshot is of, and check that the file is whole
     Show {
         /// The file
