@@ -259,6 +259,68 @@ fn receipts_carry_the_cosignatures_of_two_witnesses_through_death_and_return() {
     assert_eq!(status(&place, &node).code, 0);
 }
 
+/// Who holds the network key certifies two histories, and shows each reader another one: as all validators together could.
+#[test]
+fn of_two_histories_under_one_network_key_one_gets_past_the_witness() {
+    let place = Place::new();
+    let (one, other) = (place.path().join("one"), place.path().join("other"));
+    small_node(&one);
+    small_node(&other);
+    assert_eq!(genesis(&one), genesis(&other), "one network");
+    let origin = log_origin(&genesis(&one).network_id());
+    let log_key = LogKey::of_ed25519(&origin, key(1).public()).expect("Ed25519");
+    let log = format!("{origin}={}", log_key.format());
+    let witness = witness(&place, "honest", "127.0.0.1:0", &log);
+    let policy = ["--witness", witness.text("key")];
+
+    let shown = node(&place, &one, &[&witness]);
+    let public = entry(&place, &shown, &one, "What everybody sees");
+    wait_cosigned(&place, &shown, 0, 1);
+    let hidden = node(&place, &other, &[&witness]);
+    let secret = entry(&place, &hidden, &other, "What one reader is shown");
+    wait("the witness refuses the other history", || {
+        let status = status(&place, &hidden).json();
+        let problem = status["witnesses"][0]["problem"].as_str()?.to_owned();
+        problem.contains("422").then_some(())
+    });
+
+    // Without a witness both receipts are good. With one the second history is not.
+    for (node, home, entry, witnessed) in
+        [(&shown, &one, &public, 0), (&hidden, &other, &secret, 1)]
+    {
+        let plain = verify(&place, node, home, entry, &[]);
+        assert_eq!(plain.code, 0, "{}", plain.whole());
+        let ran = verify(&place, node, home, entry, &policy);
+        assert_eq!(ran.code, witnessed, "{}", ran.whole());
+        if witnessed == 1 {
+            assert_eq!(ran.json()["code"], "not-witnessed");
+        }
+    }
+    // The witness holds both checkpoints, and the log's own key signed both.
+    let logs = place.path().join("honest/logs");
+    let folder = std::fs::read_dir(logs)
+        .expect("logs")
+        .next()
+        .expect("one log")
+        .expect("readable")
+        .path();
+    let mut roots: Vec<_> = std::fs::read_dir(folder)
+        .expect("files")
+        .map(|file| {
+            let note = std::fs::read_to_string(file.expect("readable").path()).expect("text");
+            let note = Note::parse(&note, &NoteLimits::default()).expect("a note");
+            let checkpoint = log_key.open(&note).expect("signed by the log");
+            (checkpoint.size, checkpoint.root)
+        })
+        .collect();
+    roots.sort_unstable();
+    assert_eq!(
+        roots.iter().map(|(size, _)| *size).collect::<Vec<_>>(),
+        [1, 1]
+    );
+    assert_ne!(roots[0].1, roots[1].1, "one size, two roots");
+}
+
 #[test]
 fn a_network_of_four_is_witnessed_under_its_network_key_alone() {
     let place = Place::new();

@@ -22,7 +22,8 @@ const TEXT: &str = "text/plain; charset=utf-8";
 /// The log as a signed note (C2SP tlog-checkpoint): the newest checkpoint that witnesses cosigned, with their lines, or the
 /// newest final block's where the node asks no witnesses or none has answered yet.
 #[utoipa::path(get, path = "/log/checkpoint", tag = "log",
-    responses((status = 200, body = String, content_type = "text/plain")))]
+    responses((status = 200, body = String, content_type = "text/plain"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json", description = "The node cannot do it now")))]
 pub async fn checkpoint(State(app): State<SharedApp>) -> Answer<Response> {
     // A signature, and maybe a read of the log.
     let note = blocking(move || {

@@ -122,11 +122,14 @@ fn table(status: &Json, witnesses: &[Json], printer: &Printer) -> String {
     let origin = text(&status["origin"]);
     let mut lines =
         vec!["What a witness of this log is given; one of the keys is enough:".to_owned()];
-    for key in status["keys"].as_array().into_iter().flatten() {
+    let keys = status["keys"].as_array().cloned().unwrap_or_default();
+    for key in &keys {
         let key = key.as_str().unwrap_or_default();
         let kind = match LogKey::parse(key) {
             Ok(key) if key.is_of_certificates() => "block certificates, under the network key",
-            Ok(_) => "Ed25519, by this node",
+            // A node that holds the network key signs with nothing else.
+            Ok(_) if keys.len() == 1 => "Ed25519, by the network key",
+            Ok(_) => "Ed25519, by this node's log key",
             Err(_) => "of a kind that this program does not know",
         };
         lines.push(format!("  --log {origin}={}", clean(key)));
