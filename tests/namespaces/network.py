@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ STOP_SECONDS_MAX = 30
 REQUEST_SECONDS_MAX = 60
 API = "http://127.0.0.1:4180"
 LINK_PORT = 7100
+#: Of Debian's `faketime`; the loader puts the machine's own folder for `$LIB`.
+FAKETIME = "/usr/$LIB/faketime/libfaketimeMT.so.1"
 
 
 def wait_until(what: str | Callable[[], str], holds: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> None:
@@ -55,8 +58,9 @@ class Node:
         ready.unlink(missing_ok=True)
         words = ["ip", "netns", "exec", self.namespace.name]
         if clock is not None:
-            # Only the clock of the day: timers are not to jump.
-            words += ["env", "FAKETIME_DONT_FAKE_MONOTONIC=1", "faketime", "-m", "-f", clock]
+            # Only the clock of the day: timers are not to jump. The library itself, because the program `faketime` would stay between us
+            # and the node.
+            words += ["env", f"LD_PRELOAD={FAKETIME}", f"FAKETIME={clock}", "FAKETIME_DONT_FAKE_MONOTONIC=1"]
         words += [
             str(binary or self.binary), "up", "--quiet", "--data", str(self.home), "--listen", "127.0.0.1:4180",
             "--ready-file", str(ready),
@@ -114,6 +118,10 @@ class Node:
             headers={"Content-Type": "application/cose"},
             timeout=REQUEST_SECONDS_MAX,
         )
+
+    def clock_ahead_seconds(self) -> float:
+        """How far its clock is ahead of ours, as its answers tell, which know whole seconds."""
+        return parsedate_to_datetime(self.get("/health").headers["date"]).timestamp() - time.time()
 
     def height(self) -> int:
         return int(self.json("/v1/network")["head"]["height"])

@@ -196,8 +196,14 @@ fn load(ledger: &Ledger, entries: Vec<Vec<u8>>, per_second: Option<u64>, time: D
             std::thread::sleep(Duration::from_micros(500));
             continue;
         }
-        // They run out where the network is faster than was planned for, and where all of them are wanted.
-        let Some(bytes) = entries.next() else { break };
+        // They run out where the network is faster than was planned for, and where all of them are wanted: those under way count too.
+        let Some(bytes) = entries.next() else {
+            if under_way.load(Ordering::Relaxed) == 0 {
+                break;
+            }
+            std::thread::sleep(Duration::from_micros(500));
+            continue;
+        };
         submitted += 1;
         under_way.fetch_add(1, Ordering::Relaxed);
         let (way, list, at) = (Arc::clone(&under_way), Arc::clone(&took), Instant::now());
