@@ -22,6 +22,7 @@ mod committee;
 mod delivery;
 mod epochs;
 mod evidence;
+mod follow;
 mod founding;
 mod gossip;
 mod marks;
@@ -36,6 +37,8 @@ mod wake;
 
 #[cfg(test)]
 extern crate self as stele_network;
+#[cfg(test)]
+mod hostile;
 #[cfg(test)]
 mod simulation;
 

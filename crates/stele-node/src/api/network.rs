@@ -89,7 +89,7 @@ pub async fn network(State(app): State<SharedApp>) -> Json<NetworkView> {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct HealthView {
     /// `ok`; `refusing` when reads go on but nothing new is taken; `stalled` when too few validators are heard for anything to
-    /// become final.
+    /// become final, or this node takes no part any more.
     pub status: &'static str,
     /// The newest height.
     pub height: u64,
@@ -107,7 +107,7 @@ fn stalled(app: &SharedApp) -> Option<Problem> {
     let alarms = app.network.as_ref()?.status().alarms;
     let alarm = alarms
         .into_iter()
-        .find(|alarm| alarm.code == "network.no-quorum")?;
+        .find(|alarm| ["network.stopped", "network.no-quorum"].contains(&alarm.code.as_str()))?;
     Some(Problem::new(
         StatusCode::SERVICE_UNAVAILABLE,
         &alarm.code,
