@@ -15,12 +15,13 @@ HERE = Path(__file__).resolve().parent
 SDK = HERE.parent / "sdk" / "python"
 sys.path[:0] = [str(HERE), str(SDK), str(SDK / "tests")]
 
+from build import Chain, Key  # noqa: E402
 from gen.entries import entry_vectors  # noqa: E402
 from gen.receipts_bad import bad_receipts  # noqa: E402
 from gen.receipts_good import good_receipts  # noqa: E402
 from gen.simple import cbor_vectors, ed25519_vectors, key_vectors, state_vectors  # noqa: E402
 from gen.witnesses import bad, good, unusable  # noqa: E402
-from gen.world import ED, NETWORKS  # noqa: E402
+from gen.world import BLS, ED, NETWORKS, SMALL  # noqa: E402
 
 CODES = (
     "too-large malformed not-canonical unsupported-version no-claim wrong-network wrong-key wrong-tree-size "
@@ -93,6 +94,23 @@ def too_large() -> list[dict[str, Any]]:
     return rows
 
 
+def no_party_keys() -> dict[str, dict[int, Any]]:
+    """Keys that verify signatures and that no party may sign with."""
+    hybrid = Key("Ed25519+ML-DSA-65", "Fictional half").cose
+    small = SMALL.key.cose
+    return {
+        "of small order": small,
+        "of small order, in another encoding": {**small, -2: bytes.fromhex("ee" + "ff" * 30 + "7f")},
+        "a hybrid whose half is of small order": {**hybrid, -1: small[-2] + hybrid[-1][32:]},
+        "of BLS12-381": BLS.key.cose,
+    }
+
+
+def founded_by(cose: dict[int, Any]) -> dict[str, str]:
+    """The descriptor of a network whose only founding member has the key."""
+    return Chain(ED.name, ED.key, members=[["Fictional Harbour Office", cose]]).descriptor()
+
+
 def unusable_networks() -> list[dict[str, Any]]:
     """Descriptors that a verifier must refuse to use."""
     good = ED.descriptor()
@@ -106,6 +124,7 @@ def unusable_networks() -> list[dict[str, Any]]:
         "key is not that of the genesis": {**good, "key": NETWORKS["network-es256.json"].descriptor()["key"]},
         "key is not hex": {**good, "key": "zz"},
         "key is no COSE_Key": {**{k: v for k, v in good.items() if k != "genesis"}, "key": "a0"},
+        **{f"a founding member's key is {what}": founded_by(key) for what, key in no_party_keys().items()},
         "genesis with bytes after": {**good, "genesis": good["genesis"] + "00"},
     }
     rows = [{"name": n, "descriptor": d, "usable": False, "code": "bad-network"} for n, d in bad_network.items()]

@@ -354,7 +354,7 @@ fn submit_all(ledger: &Ledger, entries: Vec<Vec<u8>>) -> Result<f64, BenchError>
                 }
                 counted.fetch_add(1, Ordering::Relaxed);
             }
-            Progress::Refused(refusal) => {
+            Progress::Refused(refusal) | Progress::Unknown(refusal) => {
                 failed.lock().get_or_insert(refusal.to_string());
                 counted.fetch_add(1, Ordering::Relaxed);
             }
@@ -395,7 +395,7 @@ fn paced_latencies(
         let listener = move |progress| match progress {
             Progress::Admitted(_) => {}
             Progress::Final(_) => noted.lock().push(due.elapsed().as_secs_f64() * 1e3),
-            Progress::Refused(_) => {
+            Progress::Refused(_) | Progress::Unknown(_) => {
                 gone.fetch_add(1, Ordering::Relaxed);
             }
         };

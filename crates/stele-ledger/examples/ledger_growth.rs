@@ -191,7 +191,9 @@ fn finish(ledger: &Ledger, entries: Vec<Entry>) {
         ledger
             .submit(entry.into_bytes(), move |progress| match progress {
                 Progress::Admitted(_) => {}
-                Progress::Refused(refusal) => panic!("refused: {refusal}"),
+                Progress::Refused(refusal) | Progress::Unknown(refusal) => {
+                    panic!("refused: {refusal}")
+                }
                 Progress::Final(done) => {
                     assert!(done.refusal.is_none(), "{:?}", done.refusal);
                     let _ = sender.send(());

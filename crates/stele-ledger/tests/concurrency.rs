@@ -196,7 +196,7 @@ fn a_full_queue_refuses_as_busy_and_closing_finishes_what_waits() {
             gate.wait();
             match progress {
                 Progress::Admitted(_) => {}
-                Progress::Refused(refusal) => panic!("{refusal}"),
+                Progress::Refused(refusal) | Progress::Unknown(refusal) => panic!("{refusal}"),
                 Progress::Final(done) => sender.send(done.entry_id).expect("the test listens"),
             }
         };
@@ -255,7 +255,9 @@ fn everybody_hears_of_a_halt() {
         let sender = sender.clone();
         let listener = move |progress| match progress {
             Progress::Admitted(_) => {}
-            Progress::Refused(refusal) => sender.send(refusal.code).expect("the test listens"),
+            Progress::Refused(refusal) | Progress::Unknown(refusal) => {
+                sender.send(refusal.code).expect("the test listens")
+            }
             Progress::Final(_) => panic!("nothing can be executed"),
         };
         match ledger.submit(entry.bytes().to_vec(), listener) {

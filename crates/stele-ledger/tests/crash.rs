@@ -122,7 +122,7 @@ fn submit(ledger: &Ledger, outstanding: &Arc<Outstanding>, entry: &stele_core::e
     let waits = Arc::clone(outstanding);
     let result = ledger.submit(entry.bytes().to_vec(), move |progress| match progress {
         Progress::Admitted(_) => {}
-        Progress::Refused(refusal) => panic!("{refusal}"),
+        Progress::Refused(refusal) | Progress::Unknown(refusal) => panic!("{refusal}"),
         Progress::Final(done) => {
             report("final", done.entry_id.as_bytes());
             waits.leave();

@@ -147,7 +147,7 @@ fn submit_without_waiting(ledger: &Ledger, entry: &Entry) -> Receiver<Result<Fin
     let listener = move |progress| {
         let _ = match progress {
             Progress::Admitted(_) => Ok(()),
-            Progress::Refused(refusal) => sender.send(Err(refusal)),
+            Progress::Refused(refusal) | Progress::Unknown(refusal) => sender.send(Err(refusal)),
             Progress::Final(done) => sender.send(Ok(*done)),
         };
     };

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use bytes::Bytes;
 use commonware_consensus::marshal::ancestry::Ancestry;
@@ -97,6 +97,8 @@ struct Shared {
     pace: Pace,
     recent: Arc<Recent>,
     pooled: Wake,
+    /// The time of day; timers are the engine's.
+    clock: stele_ledger::ledger::Clock,
 }
 
 /// This node as the engine sees it.
@@ -106,7 +108,13 @@ pub(crate) struct Proposer {
 }
 
 impl Proposer {
-    pub(crate) fn new(chain: Chain, committees: Committees, pace: Pace, pooled: Wake) -> Self {
+    pub(crate) fn new(
+        chain: Chain,
+        committees: Committees,
+        pace: Pace,
+        pooled: Wake,
+        clock: stele_ledger::ledger::Clock,
+    ) -> Self {
         Self {
             shared: Arc::new(Shared {
                 chain,
@@ -114,6 +122,7 @@ impl Proposer {
                 pace,
                 recent: Arc::default(),
                 pooled,
+                clock,
             }),
         }
     }
@@ -147,11 +156,6 @@ impl Proposer {
             pending.contains(&shared.recent.hasher.hash_one(entry))
         })
     }
-}
-
-fn now(clock: &impl Clock) -> TimeMs {
-    let since = clock.current().duration_since(UNIX_EPOCH);
-    TimeMs::new(since.unwrap_or(Duration::ZERO).as_millis() as u64)
 }
 
 impl<E: Clock> Application<E> for Proposer {
@@ -192,7 +196,9 @@ impl<E: Clock> Application<E> for Proposer {
                 () = clock.sleep_until(deadline) => {},
             }
         };
-        let time = now(&clock).max(parent.inner().time());
+        // Strictly above its parent's: by its time the ledger knows a block that comes again.
+        let now = (self.shared.clock)();
+        let time = now.max(TimeMs::new(parent.inner().time().get() + 1));
         let height = parent.height().next();
         let block = Block::new(round, parent.digest(), height, time, committee, entries);
         let digest = block.digest();
@@ -211,15 +217,19 @@ impl<E: Clock> Application<E> for Proposer {
         let committee = self.shared.committees.of(round.round.epoch().get());
         let right =
             committee.is_some_and(|committee| committee.number == block.inner().committee());
-        if !right || block.inner().time() < parent.inner().time() {
+        if !right || block.inner().time() <= parent.inner().time() {
             tracing::warn!(height = %block.height(), leader = %block.inner().leader(), "a proposal is not well-formed");
             return false;
         }
         // A clock that is behind is no reason to refuse: the block becomes right by waiting.
-        let earliest = UNIX_EPOCH + Duration::from_millis(block.inner().time().get());
-        let earliest = earliest.checked_sub(CLOCK_TOLERANCE).unwrap_or(UNIX_EPOCH);
-        if clock.current() < earliest {
-            clock.sleep_until(earliest).await;
+        let ahead = block
+            .inner()
+            .time()
+            .get()
+            .saturating_sub((self.shared.clock)().get());
+        let ahead = Duration::from_millis(ahead).saturating_sub(CLOCK_TOLERANCE);
+        if !ahead.is_zero() {
+            clock.sleep(ahead).await;
         }
         self.shared.recent.hashes(block.inner());
         true

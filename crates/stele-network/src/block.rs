@@ -195,3 +195,50 @@ impl BoundedBlock for Block {
         Round::MAX_ENCODE_SIZE + Digest::SIZE + 10 * 3 + 5 + limits.entries * 5 + limits.bytes
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use commonware_codec::{Copying, Decode as _};
+    use commonware_consensus::types::{Epoch, Round, View};
+
+    use super::*;
+    use crate::keys::{NodeKey, engine_key};
+
+    #[test]
+    fn hostile_blocks_are_refused_or_read_within_the_limits() {
+        let key = NodeKey::from_seed(&[1; 32]).public();
+        let parent = Sha256::hash(&[b"parent"]);
+        let round = Context {
+            round: Round::new(Epoch::new(2), View::new(9)),
+            leader: engine_key(&key).unwrap(),
+            parent: (View::new(8), parent),
+        };
+        let block = |entries: Vec<Bytes>| {
+            let (height, time) = (Height::new(7), TimeMs::new(1_000));
+            let block = Block::new(round.clone(), parent, height, time, 1, entries);
+            block.encode().to_vec()
+        };
+        let good = [
+            block(vec![]),
+            block(vec![Bytes::from(vec![7; 40]); 3]),
+            parent.to_vec(),
+        ];
+        let limits = BlockLimits {
+            entries: 4,
+            bytes: 200,
+        };
+        assert!(Block::decode_cfg(Copying(&good[1]), &limits).is_ok());
+        for over in [
+            vec![Bytes::from(vec![7; 201])],
+            vec![Bytes::from_static(b"e"); 5],
+        ] {
+            assert!(Block::decode_cfg(Copying(&block(over)), &limits).is_err());
+        }
+        crate::hostile::assail(&good, |bytes| {
+            if let Ok(block) = Block::decode_cfg(Copying(bytes), &limits) {
+                assert!(block.entries().len() <= limits.entries);
+                assert!(block.entries().iter().map(Bytes::len).sum::<usize>() <= limits.bytes);
+            }
+        });
+    }
+}

@@ -444,6 +444,25 @@ mod tests {
     use super::*;
 
     #[test]
+    fn hostile_messages_are_refused_or_read() {
+        let partial = Message::Partial {
+            committee: 3,
+            height: Height::new(9),
+            block: BlockHash::from_bytes([7; 32]),
+            signature: [5; PARTIAL_BYTES],
+        };
+        let good = [
+            partial.encode(),
+            Message::Certificate(vec![1; 200]).encode(),
+        ];
+        crate::hostile::assail(&good, |bytes| {
+            if let Ok(Message::Certificate(bytes)) = Message::decode(bytes) {
+                let _ = Certificate::decode(&bytes);
+            }
+        });
+    }
+
+    #[test]
     fn messages_survive_their_encoding() {
         for message in [
             Message::Partial {

@@ -42,7 +42,10 @@ pub(crate) struct NotTaken(CertifyError);
 impl NotTaken {
     /// Whether whoever sent it is to blame.
     pub(crate) fn is_invalid(&self) -> bool {
-        matches!(self.0, CertifyError::Invalid { .. })
+        matches!(
+            self.0,
+            CertifyError::Invalid { .. } | CertifyError::OtherNetwork { .. }
+        )
     }
 }
 
@@ -105,13 +108,12 @@ impl Chain {
         });
     }
 
-    /// Executes a block that another node served. `done` hears its height and, if it is not the block that is due, why.
+    /// Executes a block that another node served. `done` hears why it was not, if so.
     pub(crate) fn follow(
         &self,
         block: ServedBlock,
-        done: impl FnOnce(u64, Option<FollowError>) + Send + 'static,
+        done: impl FnOnce(Option<FollowError>) + Send + 'static,
     ) {
-        let height = block.certificate.header.height.get();
         self.ledger.order(OrderedBlock {
             position: 0,
             time: block.certificate.header.time,
@@ -121,8 +123,13 @@ impl Chain {
                 .map(|entry| Arc::from(&entry[..]))
                 .collect(),
             certificate: Some(block.certificate),
-            done: Box::new(move |delivered| done(height, delivered.refused)),
+            done: Box::new(move |delivered| done(delivered.refused)),
         });
+    }
+
+    /// Halts the ledger: more nodes than can be liars have another block of this height than it computes.
+    pub(crate) fn diverged(&self, height: Height) {
+        self.ledger.diverged(height);
     }
 
     /// Takes in entries that another node spread.
@@ -198,6 +205,10 @@ impl Chain {
 
     pub(crate) fn height(&self) -> Height {
         self.ledger.head().height()
+    }
+
+    pub(crate) fn head_time(&self) -> TimeMs {
+        self.ledger.head().time()
     }
 
     pub(crate) fn network(&self) -> NetworkId {

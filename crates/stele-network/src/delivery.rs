@@ -1,16 +1,17 @@
 //! Handing ordered blocks to the ledger, in order, and telling the engine when they are durable.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use commonware_actor::Feedback;
 use commonware_consensus::marshal::Update;
 use commonware_consensus::types::{Epocher as _, FixedEpocher};
 use commonware_consensus::{Heightable as _, Reporter};
-use commonware_cryptography::Digested;
+use commonware_cryptography::{Digested, Digestible as _};
 use commonware_utils::Acknowledgement as _;
 use commonware_utils::acknowledgement::Exact;
 use futures::StreamExt as _;
 use futures::channel::{mpsc, oneshot};
+use parking_lot::Mutex;
 
 use crate::application::Recent;
 use crate::block::Block;
@@ -61,6 +62,32 @@ pub(crate) struct Boundary {
     pub(crate) entered: oneshot::Sender<()>,
 }
 
+/// Acknowledgements that a ledger which has halted will never give. Dropping them would stop marshal, and peers may still need what it holds.
+type Withheld = Mutex<Vec<Exact>>;
+
+/// An acknowledgement on its way through the ledger.
+struct Owed {
+    ack: Option<Exact>,
+    // Weak, because the ledger holds what is owed and must not hold the engine.
+    withheld: Weak<Withheld>,
+}
+
+impl Owed {
+    fn pay(mut self) {
+        if let Some(ack) = self.ack.take() {
+            ack.acknowledge();
+        }
+    }
+}
+
+impl Drop for Owed {
+    fn drop(&mut self) {
+        if let (Some(ack), Some(withheld)) = (self.ack.take(), self.withheld.upgrade()) {
+            withheld.lock().push(ack);
+        }
+    }
+}
+
 /// Orders block after block. Blocks after an epoch's last one wait until it is durable, because they depend on the committee that
 /// its state names.
 pub(crate) async fn deliver(
@@ -71,6 +98,7 @@ pub(crate) async fn deliver(
     progress: Progress,
     boundaries: mpsc::UnboundedSender<Boundary>,
 ) {
+    let withheld = Arc::new(Withheld::default());
     while let Some((block, ack)) = blocks.next().await {
         let height = block.height();
         let epoch = epocher
@@ -81,13 +109,15 @@ pub(crate) async fn deliver(
         let (done, durable) = oneshot::channel();
         let note = {
             let (recent, progress) = (Arc::clone(&recent), progress.clone());
-            let ack = if is_last { None } else { ack.take() };
+            let owed = Owed {
+                ack: if is_last { None } else { ack.take() },
+                withheld: Arc::downgrade(&withheld),
+            };
+            let digest = block.digest();
             move |delivered| {
                 recent.done(height.get());
-                progress.durable(height.get(), &delivered);
-                if let Some(ack) = ack {
-                    ack.acknowledge();
-                }
+                progress.durable(digest, &delivered);
+                owed.pay();
                 let _ = done.send(());
             }
         };
@@ -95,7 +125,7 @@ pub(crate) async fn deliver(
         let Some(ack) = ack else { continue };
         if durable.await.is_err() {
             tracing::error!(%height, "the ledger has stopped; no further block is ordered");
-            // Dropping the acknowledgement would stop marshal; peers may still need what it holds.
+            // As with all that is withheld: the acknowledgement is kept.
             std::future::pending::<()>().await;
         }
         let committee = match chain.committee() {

@@ -95,6 +95,14 @@ pub(crate) struct Epochs<E: Storage + Clock + Metrics, B, P, A> {
     pub(crate) progress: Progress,
 }
 
+/// Waits for the engine to end, which it never does by itself while all is well.
+async fn ended(engine: &mut Option<Handle<()>>) {
+    match engine {
+        Some(engine) => drop(engine.await),
+        None => std::future::pending().await,
+    }
+}
+
 impl<E, B, P, A> Epochs<E, B, P, A>
 where
     E: CryptoRng + Spawner + Clock + Metrics + Storage,
@@ -144,6 +152,10 @@ where
                         }
                     }
                     drop(boundary.entered);
+                },
+                () = ended(&mut engine) => {
+                    tracing::error!(epoch = present, "the engine ended; its disk may have failed");
+                    return false;
                 },
                 later = links.later_votes.recv() => {
                     let Some((epoch, (from, _))) = later else { return false };

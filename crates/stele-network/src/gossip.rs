@@ -187,6 +187,17 @@ mod tests {
     }
 
     #[test]
+    fn hostile_batches_are_refused_or_read() {
+        let entries = [Bytes::from_static(b"entry"), Bytes::from(vec![7; 300])];
+        crate::hostile::assail(&[encode(&entries), encode(&[])], |bytes| {
+            if let Ok(entries) = decode(bytes) {
+                let held: usize = entries.iter().map(Vec::len).sum();
+                assert!(held <= bytes.len());
+            }
+        });
+    }
+
+    #[test]
     fn what_is_no_batch_is_refused() {
         let good = encode(&[Bytes::from_static(b"entry")]);
         for cut in 0..good.len() {

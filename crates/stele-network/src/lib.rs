@@ -23,6 +23,7 @@ mod delivery;
 mod epochs;
 mod evidence;
 mod fetch;
+mod follow;
 mod founding;
 mod gossip;
 mod marks;
@@ -38,6 +39,8 @@ mod wake;
 
 #[cfg(test)]
 extern crate self as stele_network;
+#[cfg(test)]
+mod hostile;
 #[cfg(test)]
 mod simulation;
 

@@ -214,7 +214,15 @@ impl Network {
             .progress
             .status(self.me, height, self.ledger.pool_len(), halted);
         status.alarms.extend(upgrade_alarms(&self.ledger));
+        if self.has_stopped() {
+            status.alarms.insert(0, stopped());
+        }
         status
+    }
+
+    /// Whether this node takes no part any more, because a task of the engine ended: its disk failed, or a program's invariant broke.
+    pub fn has_stopped(&self) -> bool {
+        self.thread.as_ref().is_some_and(JoinHandle::is_finished)
     }
 
     /// Evidence of validators that voted twice, each once.
@@ -234,6 +242,15 @@ impl Network {
             .as_ref()
             .map(|context| context.encode())
             .unwrap_or_default()
+    }
+}
+
+fn stopped() -> Alarm {
+    Alarm {
+        code: "network.stopped".to_owned(),
+        message: "This node takes no part in the network any more: a task of the engine ended."
+            .to_owned(),
+        hint: "Reads go on. The log says why; look at the disk, then restart the node.".to_owned(),
     }
 }
 
@@ -324,11 +341,13 @@ impl Term {
                 timeouts: options.timeouts,
                 epoch_blocks: self.epoch_blocks,
                 retention: options.retention,
+                catch_up_at: stack::CATCH_UP_AT,
                 progress: self.progress.clone(),
                 score: self.score.clone(),
                 executed,
                 admitted,
                 pooled,
+                clock: Arc::new(system_time),
                 genesis_committee: self.genesis_committee.clone(),
                 partition: "stele".to_owned(),
             };

@@ -58,3 +58,32 @@ impl Score {
         self.faults.lock().clone()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::{NodeKey, engine_key};
+
+    #[test]
+    fn whoever_is_blamed_is_cut_off_and_counted() {
+        let cut_off = Arc::new(Mutex::new(Vec::new()));
+        let score = Score::new({
+            let cut_off = Arc::clone(&cut_off);
+            move |peer| cut_off.lock().push(node_key(&peer))
+        });
+        let key = NodeKey::from_seed(&[3; 32]).public();
+        let peer = engine_key(&key).unwrap();
+        score.malformed(&peer, "a batch of entries", &"it ends too early");
+        score.blame(&peer, "its share of a certificate does not verify");
+        assert_eq!(*cut_off.lock(), [key, key]);
+        let faults = score.all();
+        assert_eq!(faults.len(), 1);
+        assert_eq!(
+            faults[&key],
+            Faults {
+                count: 2,
+                last: "its share of a certificate does not verify".to_owned()
+            }
+        );
+    }
+}

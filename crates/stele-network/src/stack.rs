@@ -36,14 +36,15 @@ use crate::chain::Chain;
 use crate::committee::{Committee, Committees};
 use crate::delivery::{self, Deliveries};
 use crate::epochs::{Epochs, Settings, Timeouts};
+use crate::follow::Follower;
 use crate::gossip::Gossip;
 use crate::keys::{NodeKey, Secrets};
-use crate::marks::{Mark, MarkStart, Marks};
+use crate::marks::{Mark, MarkStart, Marks, Reached};
 use crate::membership::{Membership, Work};
 use crate::peers::{Peers, Roster};
 use crate::score::Score;
 use crate::status::Progress;
-use crate::sync::{Asker, Exchange, FloorSlot, Follower};
+use crate::sync::{Asker, Exchange, FloorSlot};
 use crate::wake::Wake;
 
 const PAGE_BYTES: NonZeroU16 = NZU16!(16_384);
@@ -55,8 +56,10 @@ const SECTION: u64 = 256;
 const UNACKNOWLEDGED_MAX: usize = 16;
 /// How many proposals of each peer are buffered: fewer stall small blocks.
 const BUFFERED: usize = 128;
-/// So many blocks behind the others, a validator reads their logs before it joins the engine.
-const CATCH_UP_AT: u64 = 512;
+/// So many of the engine's blocks behind the others, a validator joins it at a finalized floor.
+pub(crate) const CATCH_UP_AT: u64 = 512;
+/// How long a validator that has a journal of its own waits for others to offer a floor.
+const JOIN_WITHIN: Duration = Duration::from_secs(3);
 /// How many missing blocks are fetched at a time.
 const REPAIR: usize = 32;
 
@@ -89,11 +92,15 @@ pub(crate) struct Parts<B, P> {
     pub(crate) epoch_blocks: u64,
     /// How many of the engine's blocks are kept for peers that are behind.
     pub(crate) retention: u64,
+    /// So many of the engine's blocks behind, the node joins it anew; well below `retention`.
+    pub(crate) catch_up_at: u64,
     pub(crate) progress: Progress,
     pub(crate) score: Score,
     pub(crate) executed: mpsc::UnboundedReceiver<stele_ledger::ledger::Uncertified>,
     pub(crate) admitted: mpsc::UnboundedReceiver<Vec<Bytes>>,
     pub(crate) pooled: Wake,
+    /// The time of day, as the ledger has it.
+    pub(crate) clock: stele_ledger::ledger::Clock,
     pub(crate) genesis_committee: Committee,
     /// What the names of the engine's stores begin with.
     pub(crate) partition: String,
@@ -165,11 +172,13 @@ where
         timeouts,
         epoch_blocks,
         retention,
+        catch_up_at,
         progress,
         score,
         executed,
         admitted,
         pooled,
+        clock,
         genesis_committee,
         partition,
     } = parts;
@@ -247,11 +256,17 @@ where
         .child("membership")
         .spawn(move |_| membership.run(dealings));
     let is_member = |committee: &Committee| committee.index_of(&me.public()).is_some();
-    if !is_member(&known)
-        || follower
-            .is_far_behind(CATCH_UP_AT, known.sharing.quorum())
-            .await
-    {
+    let reached = Reached::open(context.child("reached"), &partition).await;
+    let mut far = false;
+    if is_member(&known) {
+        follower.listen(known.sharing.quorum()).await;
+        // Before the ledger is level: its newest block says how long this node slept.
+        far = follower.is_far_behind(catch_up_at, pace.idle);
+        follower.catch_up(&known, reached.height()).await;
+    }
+    // The log is ahead of an engine that knows nothing: its stores are gone, or were never here.
+    let lost = last.is_none() && chain.height().get() > 0;
+    if !is_member(&known) || lost || far {
         let member = {
             let (chain, me) = (chain.clone(), Arc::clone(&me));
             move || {
@@ -260,15 +275,18 @@ where
                     .is_ok_and(|committee| committee.index_of(&me.public()).is_some())
             }
         };
-        let joined = follower.join(member).await;
-        let mark = Mark {
-            epoch: joined.epoch,
-            committee: joined.committee.number,
-            start: MarkStart::Floor(joined.finalization.clone()),
-        };
-        marks.enter(&mark).await;
-        last = Some(mark);
-        start = Some(Start::Floor(joined.finalization));
+        // The engine's own journal is the way back when all nodes were down and none can tell where it stood.
+        let patience = (is_member(&known) && !lost).then_some(JOIN_WITHIN);
+        if let Some(joined) = follower.join(member, lost, patience).await {
+            let mark = Mark {
+                epoch: joined.epoch,
+                committee: joined.committee.number,
+                start: MarkStart::Floor(joined.finalization.clone()),
+            };
+            marks.enter(&mark).await;
+            last = Some(mark);
+            start = Some(Start::Floor(joined.finalization));
+        }
     }
     let public_key = me.engine_key().public_key();
 
@@ -333,7 +351,7 @@ where
         },
     )
     .await;
-    let proposer = Proposer::new(chain.clone(), committees.clone(), pace, pooled);
+    let proposer = Proposer::new(chain.clone(), committees.clone(), pace, pooled, clock);
     let recent = proposer.recent();
     let application = Deferred::new(
         context.child("application"),
@@ -417,7 +435,7 @@ where
     tracing::debug!(node = %node, ?processed, "marshal answers");
     recent.done(processed.map_or(0, |processed| processed.height().get()));
 
-    let partials = links.partials.1;
+    let (partials, kept) = (links.partials.1, chain.clone());
     let engine = (links.votes, links.certificates, links.resolver);
     let left = Arc::new(AtomicBool::new(false));
     let has_left = Arc::clone(&left);
@@ -439,7 +457,7 @@ where
         }),
         context
             .child("prune")
-            .spawn(move |context| prune(context, marshal, retention)),
+            .spawn(move |context| prune(context, marshal, retention, reached, kept)),
     ];
     match Handle::select(tasks).await {
         Ok(()) | Err(commonware_runtime::Error::Closed) => {}
@@ -456,13 +474,18 @@ where
 const PRUNE_EVERY: Duration = Duration::from_secs(10);
 
 /// Keeps the engine's stores from growing without bound: what is durable in our log is kept there only for peers that are behind.
-async fn prune<E: Clock>(
+async fn prune<E>(
     context: E,
     marshal: MarshalMailbox<Scheme, Standard<Block>>,
     retention: u64,
-) {
+    mut reached: Reached<E>,
+    chain: Chain,
+) where
+    E: Storage + Clock + Metrics,
+{
     loop {
         context.sleep(PRUNE_EVERY).await;
+        reached.note(chain.height().get()).await;
         let Some(processed) = marshal.get_processed().await else {
             continue;
         };

@@ -9,6 +9,7 @@ use serde::Serialize;
 use stele_core::id::TimeMs;
 use stele_ledger::ledger::Delivered;
 
+use crate::block::Digest;
 use crate::committee::Committee;
 use crate::evidence::Evidence;
 
@@ -16,6 +17,18 @@ use crate::evidence::Evidence;
 const FINALITY_KEPT: usize = 1_024;
 /// How much evidence waits to be submitted at most.
 const EVIDENCE_MAX: usize = 64;
+
+/// How many of the newest places are kept to tell joining nodes.
+const PLACES_KEPT: usize = 4_096;
+
+/// Where a block of the engine stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// Its height in the engine.
+    pub(crate) position: u64,
+    /// The ledger's height after it.
+    pub(crate) height: u64,
+}
 
 /// What this node heard last of another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -99,7 +112,8 @@ struct State {
     tip: u64,
     durable: u64,
     finality: VecDeque<u64>,
-    mark: Option<(u64, u64)>,
+    /// The newest executed blocks of the engine, oldest first.
+    places: VecDeque<(Digest, Place)>,
     heard: BTreeMap<[u8; 32], Heard>,
     dissent: BTreeMap<u64, usize>,
     evidence: VecDeque<Evidence>,
@@ -121,7 +135,8 @@ impl Progress {
         }
     }
 
-    fn now(&self) -> TimeMs {
+    /// This node's clock.
+    pub(crate) fn now(&self) -> TimeMs {
         (self.clock)()
     }
 
@@ -152,10 +167,15 @@ impl Progress {
         state.tip = state.tip.max(height);
     }
 
-    pub(crate) fn durable(&self, height: u64, delivered: &Delivered) {
+    pub(crate) fn durable(&self, block: Digest, delivered: &Delivered) {
         let now = self.now();
+        let position = delivered.position;
         let mut state = self.state.lock();
-        state.durable = state.durable.max(height);
+        state.durable = state.durable.max(position);
+        if delivered.repeated {
+            // The ledger is past it, so its height says nothing about this block.
+            return;
+        }
         if delivered.produced.is_some() {
             let took = now.get().saturating_sub(delivered.time.get());
             if state.finality.len() == FINALITY_KEPT {
@@ -163,13 +183,25 @@ impl Progress {
             }
             state.finality.push_back(took);
         }
-        state.mark = Some((height, delivered.height.get()));
+        if state.places.len() == PLACES_KEPT {
+            state.places.pop_front();
+        }
+        let height = delivered.height.get();
+        state.places.push_back((block, Place { position, height }));
         state.dissent = state.dissent.split_off(&(delivered.height.get() + 1));
     }
 
-    /// The newest engine height that is durable here, and the ledger's height after it.
-    pub(crate) fn newest_mark(&self) -> Option<(u64, u64)> {
-        self.state.lock().mark
+    /// The place of the newest block of the engine that is executed here.
+    pub(crate) fn newest_place(&self) -> Option<Place> {
+        let state = self.state.lock();
+        state.places.back().map(|(_, place)| *place)
+    }
+
+    /// The place of a block of the engine, if it was executed here of late.
+    pub(crate) fn place_of(&self, block: &Digest) -> Option<Place> {
+        let state = self.state.lock();
+        let found = state.places.iter().rev().find(|(other, _)| other == block);
+        found.map(|(_, place)| *place)
     }
 
     pub(crate) fn heard(&self, from: [u8; 32], height: u64) {
@@ -184,10 +216,13 @@ impl Progress {
         self.state.lock().heard.clone()
     }
 
-    /// Another node with the newest final block, and its height.
-    pub(crate) fn best_other(&self) -> Option<([u8; 32], u64)> {
+    /// Another node with the newest final block, and its height; none of those `without`.
+    pub(crate) fn best_other(&self, without: &[[u8; 32]]) -> Option<([u8; 32], u64)> {
         let state = self.state.lock();
-        let best = state.heard.iter().max_by_key(|(_, heard)| heard.height)?;
+        let others = state.heard.iter();
+        let best = others
+            .filter(|(node, _)| !without.contains(node))
+            .max_by_key(|(_, heard)| heard.height)?;
         Some((*best.0, best.1.height))
     }
 

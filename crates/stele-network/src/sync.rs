@@ -1,52 +1,44 @@
-//! Catching up from the logs of other nodes: certified blocks, each checked under the network key and executed here.
+//! The channel on which nodes read each other's logs: certified blocks, and where the engine stands. `follow` asks on it.
 //!
 //! Every node serves its log. A follower lives on it; a validator that was away uses it until it is near the others, and then joins the
-//! engine at a finalized floor. Nothing in here has to be believed: a block counts by its certificate alone, and a floor by the votes of
-//! the committee that the state names.
+//! engine at a finalized floor. Nothing in here has to be believed of one node: a block counts by its certificate and the root of its
+//! entries, a floor by the votes of the committee that the state names. What no signature says, which height the ledger has after the
+//! floor's block, is taken only when f+1 of the committee say the same, one of whom is honest.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use commonware_codec::Encode as _;
-use commonware_consensus::Epochable as _;
+use commonware_codec::{DecodeExt as _, Encode as _};
 use commonware_consensus::marshal::core::Mailbox as MarshalMailbox;
 use commonware_consensus::marshal::standard::Standard;
 use commonware_consensus::simplex::scheme::ed25519::Scheme;
-use commonware_consensus::simplex::types::Finalization;
 use commonware_consensus::types::{Epocher as _, FixedEpocher, Height as EngineHeight};
 use commonware_cryptography::ed25519;
 use commonware_macros::select;
 use commonware_p2p::{Receiver, Recipients, Sender};
-use commonware_parallel::Sequential;
 use commonware_runtime::{Clock, Spawner};
 use futures::channel::{mpsc, oneshot};
 use futures::future::BoxFuture;
-use futures::stream::FuturesUnordered;
 use futures::{FutureExt as _, StreamExt as _};
 use parking_lot::Mutex;
-use rand_core::CryptoRng;
 use stele_core::block::Certificate;
 use stele_core::cbor::{DecodeError, Decoder, Encoder, ErrorKind};
 use stele_core::entry::ENTRY_BYTES_MAX;
 use stele_core::id::Height;
-use stele_ledger::ledger::FollowError;
 
 use crate::block::{Block, Digest};
 use crate::chain::Chain;
-use crate::committee::{Committee, Committees, consensus_namespace};
-use crate::fetch::Fetch;
-use crate::keys::{engine_key, node_key};
-use crate::marks::read_finalization;
+use crate::committee::Committees;
+use crate::keys::node_key;
 use crate::score::Score;
-use crate::status::Progress;
+use crate::status::{Place, Progress};
 
 /// The most bytes of blocks in one answer, if it is more than one block.
 const ANSWER_BYTES: usize = 1 << 20;
 /// The most blocks in one answer.
-const ANSWER_BLOCKS: usize = 512;
+pub(crate) const ANSWER_BLOCKS: usize = 512;
 /// The most entries in one block of an answer.
 const BLOCK_ENTRIES: usize = 65_536;
 /// The longest message: one block of the largest size, with its frame.
@@ -74,14 +66,10 @@ pub(crate) struct Floor {
     pub(crate) epoch: u64,
     /// The number of the epoch's committee.
     pub(crate) committee: u64,
-    /// The height of the finalized block in the engine.
-    pub(crate) position: u64,
-    /// The ledger's height after that block.
-    pub(crate) height: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Message {
+pub(crate) enum Message {
     /// How far the sender is.
     Head { height: u64 },
     /// Blocks from a height on, please.
@@ -92,10 +80,14 @@ enum Message {
     GetFloor { id: u64 },
     /// Here; nothing if the sender does not take part in it.
     Floor { id: u64, floor: Option<Floor> },
+    /// Where does this block of the engine stand, and which height has the ledger after it?
+    GetPlace { id: u64, block: Digest },
+    /// There; nothing if the sender has not executed it, or not of late.
+    Place { id: u64, place: Option<Place> },
 }
 
 impl Message {
-    fn encode(&self) -> Vec<u8> {
+    pub(crate) fn encode(&self) -> Vec<u8> {
         let mut out = Encoder::new();
         match self {
             Self::Head { height } => {
@@ -124,19 +116,29 @@ impl Message {
                 id,
                 floor: Some(floor),
             } => {
-                out.array(7).uint(5).uint(*id).bytes(&floor.finalization);
-                out.uint(floor.epoch)
-                    .uint(floor.committee)
-                    .uint(floor.position)
-                    .uint(floor.height);
+                out.array(5).uint(5).uint(*id).bytes(&floor.finalization);
+                out.uint(floor.epoch).uint(floor.committee);
+            }
+            Self::GetPlace { id, block } => {
+                out.array(3).uint(6).uint(*id).bytes(block.as_ref());
+            }
+            Self::Place { id, place: None } => {
+                out.array(2).uint(7).uint(*id);
+            }
+            Self::Place {
+                id,
+                place: Some(place),
+            } => {
+                out.array(4).uint(7).uint(*id);
+                out.uint(place.position).uint(place.height);
             }
         }
         out.into_vec()
     }
 
-    fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut decoder = Decoder::new(bytes);
-        let parts = decoder.array(7)?;
+        let parts = decoder.array(5)?;
         let message = match (parts, decoder.uint()?) {
             (2, 1) => Self::Head {
                 height: decoder.uint()?,
@@ -161,12 +163,25 @@ impl Message {
                 id: decoder.uint()?,
                 floor: None,
             },
-            (7, 5) => Self::Floor {
+            (5, 5) => Self::Floor {
                 id: decoder.uint()?,
                 floor: Some(Floor {
                     finalization: decoder.bytes(FLOOR_BYTES_MAX)?.to_vec(),
                     epoch: decoder.uint()?,
                     committee: decoder.uint()?,
+                }),
+            },
+            (3, 6) => Self::GetPlace {
+                id: decoder.uint()?,
+                block: read_digest(&mut decoder)?,
+            },
+            (2, 7) => Self::Place {
+                id: decoder.uint()?,
+                place: None,
+            },
+            (4, 7) => Self::Place {
+                id: decoder.uint()?,
+                place: Some(Place {
                     position: decoder.uint()?,
                     height: decoder.uint()?,
                 }),
@@ -181,6 +196,15 @@ impl Message {
         decoder.finish()?;
         Ok(message)
     }
+}
+
+fn read_digest(decoder: &mut Decoder<'_>) -> Result<Digest, DecodeError> {
+    let offset = decoder.position();
+    let bytes = Bytes::copy_from_slice(&decoder.bytes32()?);
+    Digest::decode(bytes).map_err(|_| DecodeError {
+        offset,
+        kind: ErrorKind::Expected("the digest of a block"),
+    })
 }
 
 fn read_block(decoder: &mut Decoder<'_>) -> Result<ServedBlock, DecodeError> {
@@ -221,18 +245,15 @@ impl FloorSlot {
     ) {
         let source = move || {
             let (marshal, committees) = (marshal.clone(), committees.clone());
-            let (epocher, mark) = (epocher.clone(), progress.newest_mark());
+            let (epocher, newest) = (epocher.clone(), progress.newest_place());
             let floor = async move {
-                let (position, height) = mark?;
-                let at = EngineHeight::new(position);
+                let at = EngineHeight::new(newest?.position);
                 let finalization = marshal.get_finalization(at).await?;
                 let epoch = epocher.containing(at)?.epoch().get();
                 Some(Floor {
                     finalization: finalization.encode().to_vec(),
                     epoch,
                     committee: committees.of(epoch)?.number,
-                    position,
-                    height,
                 })
             };
             floor.boxed()
@@ -251,12 +272,18 @@ pub(crate) enum Ask {
         peer: ed25519::PublicKey,
         answer: oneshot::Sender<Option<Floor>>,
     },
+    Place {
+        peer: ed25519::PublicKey,
+        block: Digest,
+        answer: oneshot::Sender<Option<Place>>,
+    },
 }
 
 /// The answer that a question waits for.
 enum Waiting {
     Blocks(oneshot::Sender<Vec<ServedBlock>>),
     Floor(oneshot::Sender<Option<Floor>>),
+    Place(oneshot::Sender<Option<Place>>),
 }
 
 /// Asks other nodes.
@@ -309,6 +336,19 @@ impl<E: Clock> Asker<E> {
         self.asks.unbounded_send(Ask::Floor { peer, answer }).ok()?;
         self.within(answered).await.flatten()
     }
+
+    /// Where a peer says that a block of the engine stands.
+    pub(crate) async fn place(&self, peer: &ed25519::PublicKey, block: Digest) -> Option<Place> {
+        let (answer, answered) = oneshot::channel();
+        let peer = peer.clone();
+        let ask = Ask::Place {
+            peer,
+            block,
+            answer,
+        };
+        self.asks.unbounded_send(ask).ok()?;
+        self.within(answered).await.flatten()
+    }
 }
 
 /// The task on the sync channel: serves others and carries this node's questions.
@@ -343,6 +383,9 @@ impl<E: Clock + Spawner, S: Sender<PublicKey = ed25519::PublicKey>> Exchange<E, 
                         Ask::Floor { peer, answer } => {
                             (peer, Message::GetFloor { id: next_id }, Waiting::Floor(answer))
                         }
+                        Ask::Place { peer, block, answer } => {
+                            (peer, Message::GetPlace { id: next_id, block }, Waiting::Place(answer))
+                        }
                     };
                     waiting.insert(next_id, (node_key(&peer), wait));
                     self.sender.send(Recipients::One(peer), message.encode(), false);
@@ -361,6 +404,16 @@ impl<E: Clock + Spawner, S: Sender<PublicKey = ed25519::PublicKey>> Exchange<E, 
                         Ok(Message::Floor { id, floor }) => {
                             if let Some(Waiting::Floor(answer)) = take(&mut waiting, id, &from) {
                                 let _ = answer.send(floor);
+                            }
+                        }
+                        Ok(Message::GetPlace { id, block }) => {
+                            let place = self.progress.place_of(&block);
+                            let message = Message::Place { id, place }.encode();
+                            self.sender.send(Recipients::One(from), message, false);
+                        }
+                        Ok(Message::Place { id, place }) => {
+                            if let Some(Waiting::Place(answer)) = take(&mut waiting, id, &from) {
+                                let _ = answer.send(place);
                             }
                         }
                         Err(error) => self.score.malformed(&from, "a message of the sync channel", &error),
@@ -382,6 +435,7 @@ impl Waiting {
         match self {
             Self::Blocks(answer) => answer.is_canceled(),
             Self::Floor(answer) => answer.is_canceled(),
+            Self::Place(answer) => answer.is_canceled(),
         }
     }
 }
@@ -435,247 +489,66 @@ impl<E: Clock + Spawner, S: Sender<PublicKey = ed25519::PublicKey>> Exchange<E, 
     }
 }
 
-/// How many blocks may be handed to the ledger and not be durable yet.
-const UNDONE_MAX: u64 = 64;
-/// How many questions and answers that came too early a node has open at a time; an answer is about a mebibyte.
-const OPEN_MAX: usize = 6;
-/// How many of them to one node: two, so that its link is not idle while one is answered.
-const ASKED_OF_ONE_MAX: usize = 2;
-/// How long a node without news waits before it looks again.
-const PAUSE: Duration = Duration::from_millis(100);
-
-/// Brings the ledger up from the logs of others, until `enough` says so.
-pub(crate) struct Follower<E> {
-    pub(crate) context: E,
-    pub(crate) chain: Chain,
-    pub(crate) progress: Progress,
-    pub(crate) score: Score,
-    pub(crate) asker: Asker<E>,
-}
-
-/// Where a node joins the engine.
-pub(crate) struct Joined {
-    pub(crate) finalization: Finalization<Scheme, Digest>,
-    pub(crate) epoch: u64,
-    pub(crate) committee: Committee,
-}
-
-/// How long a node that starts listens for how far the others are.
-const LISTEN: Duration = Duration::from_millis(2_500);
-
-impl<E: Clock + Spawner + CryptoRng> Follower<E> {
-    /// Whether another node has so many more blocks than this one that their logs are read first. Asks a quorum, for a while.
-    pub(crate) async fn is_far_behind(&self, distance: u64, quorum: usize) -> bool {
-        let behind = || {
-            let best = self.progress.best_other().map_or(0, |(_, height)| height);
-            best > self.chain.height().get() + distance
-        };
-        let deadline = self.context.current() + LISTEN;
-        while self.context.current() < deadline {
-            if behind() || self.progress.heads().len() + 1 >= quorum {
-                break;
-            }
-            self.context.sleep(PAUSE).await;
-        }
-        behind()
-    }
-
-    /// Follows the logs of others until this node is a `member` of the committee in force, and then finds a place to join the engine.
-    pub(crate) async fn join(&mut self, member: impl Fn() -> bool) -> Joined {
-        loop {
-            self.run(&member, 0).await;
-            let Some((peer, _)) = self.progress.best_other() else {
-                continue;
-            };
-            let Some(peer) = engine_key(&peer) else {
-                continue;
-            };
-            let Some(floor) = self.asker.floor(&peer).await else {
-                self.progress.silent(&node_key(&peer));
-                self.context.sleep(PAUSE).await;
-                continue;
-            };
-            // What was ordered up to the floor must be in our log before the engine goes on from there.
-            self.run(&member, floor.height).await;
-            match self.check(&floor) {
-                Some(joined) => return joined,
-                None => self
-                    .score
-                    .blame(&peer, "the floor that it offers does not verify"),
-            }
-        }
-    }
-
-    fn check(&mut self, floor: &Floor) -> Option<Joined> {
-        let committee = self.chain.committee_numbered(floor.committee).ok()?;
-        let finalization = read_finalization(&floor.finalization)?;
-        let scheme = Scheme::verifier(
-            &consensus_namespace(&self.chain.network()),
-            committee.keys(),
-        );
-        let fits = finalization.epoch().get() == floor.epoch
-            && finalization.verify(&mut self.context, &scheme, &Sequential);
-        fits.then_some(Joined {
-            finalization,
-            epoch: floor.epoch,
-            committee,
-        })
-    }
-
-    /// Fetches, checks and executes block after block. `enough` is asked whenever this node is level with what it knows of the others.
-    /// It does not end below the height `at_least`.
-    async fn run(&self, enough: &impl Fn() -> bool, at_least: u64) {
-        let height = || self.chain.height().get();
-        let mut fetch = Fetch::new(height() + 1, ANSWER_BLOCKS as u64, OPEN_MAX);
-        let mut asked = Asked::default();
-        let (failed, mut failures) = mpsc::unbounded::<u64>();
-        loop {
-            // A block that was refused takes those behind it with it: they are asked for again, from another node.
-            if let Ok(refused) = failures.try_recv() {
-                while failures.try_recv().is_ok() {}
-                tracing::debug!(height = refused, "blocks are fetched again");
-                asked = Asked::default();
-                fetch.restart(height() + 1);
-            }
-            let undone = (fetch.due() - 1).saturating_sub(height());
-            if undone < UNDONE_MAX
-                && let Some((peer, block)) = fetch.next()
-            {
-                self.execute(peer, block, failed.clone());
-                continue;
-            }
-            self.ask(&mut fetch, &mut asked);
-            let best = self.progress.best_other().map_or(0, |(_, best)| best);
-            if undone == 0
-                && fetch.is_idle()
-                && best < fetch.due()
-                && fetch.due() > at_least
-                && enough()
-            {
-                return;
-            }
-            select! {
-                answer = asked.next() => self.hear(answer, &mut fetch),
-                // Also when blocks become durable here: then there is room for more.
-                () = self.chain.moved(&self.context, PAUSE) => {},
-            }
-        }
-    }
-
-    /// Asks for as much as may be under way, each range from the node with the fewest open questions.
-    fn ask(&self, fetch: &mut Fetch<(ed25519::PublicKey, ServedBlock)>, asked: &mut Asked) {
-        let holders = self.progress.holders(fetch.due());
-        let best = holders.iter().map(|(_, height)| *height).max();
-        while let Some(range) = best.and_then(|best| fetch.question(best)) {
-            let holder = holders
-                .iter()
-                .filter(|(_, height)| *height >= range.start)
-                .filter_map(|(node, height)| Some((engine_key(node)?, *height)))
-                .map(|(peer, height)| (asked.load(&peer), peer, height))
-                .filter(|(load, ..)| load.0 < ASKED_OF_ONE_MAX)
-                .min_by_key(|(load, ..)| *load);
-            let Some((_, peer, height)) = holder else {
-                fetch.failed(range);
-                return;
-            };
-            // A node that is itself behind the others is not asked for more than it has.
-            let (range, rest) = (range.start..range.end.min(height + 1), range.end);
-            fetch.leave(range.end..rest);
-            let (asker, start) = (self.asker.clone(), range.start);
-            let answer = {
-                let peer = peer.clone();
-                async move {
-                    let blocks = asker.blocks(&peer, start).await;
-                    (peer, range, blocks)
-                }
-            };
-            asked.begin(peer, answer.boxed());
-        }
-    }
-
-    /// Takes an answer; what is not an answer to the question is blamed or passed over.
-    fn hear(&self, answer: Answer, fetch: &mut Fetch<(ed25519::PublicKey, ServedBlock)>) {
-        let (peer, range, blocks) = answer;
-        let Some(blocks) = blocks.filter(|blocks| !blocks.is_empty()) else {
-            tracing::debug!(
-                from = range.start,
-                "a node did not answer with the blocks it has"
-            );
-            self.progress.silent(&node_key(&peer));
-            fetch.failed(range);
-            return;
-        };
-        let in_order = blocks
-            .iter()
-            .zip(range.start..)
-            .all(|(block, height)| block.certificate.header.height.get() == height);
-        if !in_order {
-            self.score
-                .blame(&peer, "it answered with other blocks than asked for");
-            self.progress.silent(&node_key(&peer));
-            fetch.failed(range);
-            return;
-        }
-        let blocks = blocks.into_iter().map(|block| (peer.clone(), block));
-        fetch.answered(range, blocks.collect());
-    }
-
-    fn execute(
-        &self,
-        peer: ed25519::PublicKey,
-        block: ServedBlock,
-        failed: mpsc::UnboundedSender<u64>,
-    ) {
-        let score = self.score.clone();
-        self.chain.follow(block, move |height, refused| {
-            if let Some(refused) = refused {
-                // A block behind a refused one is not due; its sender did nothing wrong.
-                if matches!(refused, FollowError::Invalid(_)) {
-                    score.blame(&peer, &refused.to_string());
-                }
-                let _ = failed.unbounded_send(height);
-            }
-        });
-    }
-}
-
-/// Who answered, what it was asked for, and the blocks; `None` if no answer came in time.
-type Answer = (ed25519::PublicKey, Range<u64>, Option<Vec<ServedBlock>>);
-
-/// The questions that are under way.
-#[derive(Default)]
-struct Asked {
-    answers: FuturesUnordered<BoxFuture<'static, Answer>>,
-    /// How many questions to each node are open, and how many it was asked in all.
-    loads: BTreeMap<ed25519::PublicKey, (usize, u64)>,
-}
-
-impl Asked {
-    fn load(&self, peer: &ed25519::PublicKey) -> (usize, u64) {
-        self.loads.get(peer).copied().unwrap_or_default()
-    }
-
-    fn begin(&mut self, peer: ed25519::PublicKey, answer: BoxFuture<'static, Answer>) {
-        let load = self.loads.entry(peer).or_default();
-        *load = (load.0 + 1, load.1 + 1);
-        self.answers.push(answer);
-    }
-
-    /// The next answer; waits for ever if there is no question.
-    async fn next(&mut self) -> Answer {
-        let Some(answer) = self.answers.next().await else {
-            return std::future::pending().await;
-        };
-        if let Some(load) = self.loads.get_mut(&answer.0) {
-            load.0 -= 1;
-        }
-        answer
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use commonware_cryptography::{Hasher as _, Sha256};
+
     use super::*;
+
+    #[test]
+    fn hostile_messages_are_refused_or_read() {
+        let header = stele_core::block::BlockHeader {
+            alg: stele_core::suite::Suite::Bls12381.algorithm(),
+            kid: stele_core::id::KeyId::from_bytes([1; 32]),
+            network: stele_core::id::NetworkId::from_bytes([2; 32]),
+            height: Height::new(3),
+            time: stele_core::id::TimeMs::new(4),
+            previous: stele_core::id::BlockHash::from_bytes([5; 32]),
+            tree_size: stele_core::id::LogIndex::new(6),
+            state_root: stele_core::id::Hash::from_bytes([7; 32]),
+        };
+        let certificate = Certificate {
+            header,
+            log_root: stele_core::id::Hash::from_bytes([8; 32]),
+            signature: vec![9; 48],
+        };
+        let blocks = vec![
+            ServedBlock {
+                certificate,
+                entries: vec![Bytes::from_static(b"entry"); 3],
+            };
+            2
+        ];
+        let floor = Floor {
+            finalization: vec![9; 120],
+            epoch: 3,
+            committee: 2,
+        };
+        let good = [
+            Message::Blocks { id: 3, blocks },
+            Message::Floor {
+                id: 6,
+                floor: Some(floor),
+            },
+            Message::GetBlocks { id: 1, from: 2 },
+        ];
+        assert!(matches!(
+            Message::decode(&good[0].encode()),
+            Ok(Message::Blocks { .. })
+        ));
+        let good = good.map(|message| message.encode());
+        crate::hostile::assail(&good, |bytes| match Message::decode(bytes) {
+            Ok(Message::Floor {
+                floor: Some(floor), ..
+            }) => drop(crate::marks::read_finalization(&floor.finalization)),
+            Ok(Message::Blocks { blocks, .. }) => {
+                let held =
+                    |block: &ServedBlock| block.entries.iter().map(Bytes::len).sum::<usize>();
+                assert!(blocks.iter().map(held).sum::<usize>() <= bytes.len());
+            }
+            _ => {}
+        });
+    }
 
     #[test]
     fn messages_survive_their_encoding() {
@@ -683,8 +556,6 @@ mod tests {
             finalization: vec![9; 300],
             epoch: 3,
             committee: 2,
-            position: 77,
-            height: 70,
         };
         for message in [
             Message::Head { height: 7 },
@@ -698,6 +569,18 @@ mod tests {
             Message::Floor {
                 id: 6,
                 floor: Some(floor),
+            },
+            Message::GetPlace {
+                id: 7,
+                block: Sha256::hash(&[b"a block"]),
+            },
+            Message::Place { id: 8, place: None },
+            Message::Place {
+                id: 9,
+                place: Some(Place {
+                    position: 77,
+                    height: 70,
+                }),
             },
         ] {
             let bytes = message.encode();

@@ -10,7 +10,7 @@ use stele_core::receipt::Receipt;
 use stele_core::suite::SigningKey;
 use stele_core::witness::LogKey;
 use stele_epcis::EpcisService;
-use stele_ledger::ledger::{Finalised, Ledger, LedgerError, Progress, ProofError};
+use stele_ledger::ledger::{Finalised, Ledger, LedgerError, Progress, ProofError, unknown_outcome};
 use stele_network::Network;
 use stele_registers::Registry;
 use tokio::sync::{oneshot, watch};
@@ -81,7 +81,7 @@ impl App {
     /// Submits an entry and waits: for finality, or only until it is admitted.
     ///
     /// # Errors
-    /// A [`Refusal`]: the entry was not ordered.
+    /// A [`Refusal`]: the entry was not ordered, or with the code `node.unknown-outcome` nobody here knows.
     pub async fn submit(&self, bytes: Vec<u8>, wait_final: bool) -> Result<Submitted, Refusal> {
         let (sender, receiver) = oneshot::channel();
         let mut sender = Some(sender);
@@ -90,7 +90,7 @@ impl App {
                 Progress::Admitted(_) if wait_final => return,
                 Progress::Admitted(id) => Ok(Submitted::Admitted(id)),
                 Progress::Final(done) => Ok(Submitted::Final(done)),
-                Progress::Refused(refusal) => Err(refusal),
+                Progress::Refused(refusal) | Progress::Unknown(refusal) => Err(refusal),
             };
             if let Some(sender) = sender.take() {
                 // The client may have gone; the entry goes its way all the same.
@@ -100,10 +100,10 @@ impl App {
         match tokio::time::timeout(FINAL_WAIT, receiver).await {
             Ok(Ok(answer)) => answer,
             // Not known to be lost: saying "refused" here could be a lie.
-            Ok(Err(_)) | Err(_) => Err(Refusal::new(
-                "node.unknown-outcome",
-                format!("The entry {id} is not final yet; it may still become so."),
-                "Ask for the entry by its id in a moment. Submitting the same bytes again is safe: it is ordered once.",
+            Ok(Err(_)) => Err(unknown_outcome(&id, "this node is closing")),
+            Err(_) => Err(unknown_outcome(
+                &id,
+                "it waits for longer than a request does",
             )),
         }
     }

@@ -155,7 +155,7 @@ impl Anchor for LedgerAnchor {
                 self.ledger.submit(entry.into_bytes(), move |progress| {
                     let answer = match progress {
                         Progress::Admitted(_) => return,
-                        Progress::Refused(refusal) => Err(refusal),
+                        Progress::Refused(refusal) | Progress::Unknown(refusal) => Err(refusal),
                         Progress::Final(done) => Ok(*done),
                     };
                     // Whoever waited may have given up; the job is taken up again later.

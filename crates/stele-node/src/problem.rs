@@ -97,6 +97,7 @@ fn status_of(code: &str) -> StatusCode {
         "node.busy" => StatusCode::TOO_MANY_REQUESTS,
         "node.disk-full" => StatusCode::INSUFFICIENT_STORAGE,
         "node.halted" | "node.upgrade-needed" | "node.read-only" => StatusCode::SERVICE_UNAVAILABLE,
+        "node.unknown-outcome" => StatusCode::GATEWAY_TIMEOUT,
         code if code.starts_with("identity.") => StatusCode::FORBIDDEN,
         code if code.starts_with("entry.") => StatusCode::BAD_REQUEST,
         _ => StatusCode::UNPROCESSABLE_ENTITY,

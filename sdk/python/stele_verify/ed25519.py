@@ -79,6 +79,12 @@ def is_identity(a: Point) -> bool:
     return a[0] % P == 0 and (a[1] - a[2]) % P == 0
 
 
+def is_small_order(encoding: bytes) -> bool:
+    """Whether the 32 bytes encode a point of small order: for such a key anyone can sign."""
+    point = decompress(encoding)
+    return point is not None and is_identity(multiply(8, point))
+
+
 BASE = decompress((4 * pow(5, -1, P) % P).to_bytes(32, "little"))
 assert BASE is not None
 

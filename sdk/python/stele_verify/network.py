@@ -85,7 +85,7 @@ def _parse_genesis(value: Value) -> bytes:
     for member in shape.array(members, "genesis members", 1, 64):
         member_name, member_key = shape.tuple_of(member, "genesis member", 2)
         shape.tstr(member_name, "genesis member name", 1, 128)
-        _check_key(member_key, "genesis member key")
+        _check_key(member_key, "genesis member key", of_party=True)
     for register in shape.array(registers, "genesis registers", 1, 64):
         register_name, register_version = shape.tuple_of(register, "genesis register", 2)
         shape.register_name(register_name, "genesis register name")
@@ -120,9 +120,11 @@ def _check_committee(value: Value, members: int) -> None:
         shape.tstr(address, "genesis validator address", 1, 255)
 
 
-def _check_key(value: Value, where: str) -> None:
+def _check_key(value: Value, where: str, *, of_party: bool = False) -> None:
     try:
-        PublicKey.from_value(value)
+        key = PublicKey.from_value(value)
+        if of_party and not key.is_for_parties:
+            raise Malformed(f"{where}: no party may sign with it")
     except CoseKeyError as error:
         raise Malformed(f"{where}: {error.detail}") from None
     except UnsupportedSuite:

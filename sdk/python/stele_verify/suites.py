@@ -91,6 +91,14 @@ class PublicKey:
         """The COSE Key thumbprint with SHA-256 (RFC 9679)."""
         return hashlib.sha256(self.cose_key).digest()
 
+    @property
+    def is_for_parties(self) -> bool:
+        """Whether a party may sign with it: not a key of networks alone, and no Ed25519 point of small order."""
+        if self.suite == "BLS12-381":
+            return False
+        has_ed25519 = self.suite.startswith("Ed25519")
+        return not (has_ed25519 and ed25519.is_small_order(self.raw[:ED25519_PUBLIC_BYTES]))
+
     def accepts_algorithm(self, alg: int) -> bool:
         """Whether a signature by this key may name the COSE algorithm `alg`."""
         return alg in ALGORITHMS[self.suite]

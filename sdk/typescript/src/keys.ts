@@ -19,6 +19,8 @@ export interface PublicKey {
   readonly kid: Uint8Array;
   /** The deterministic COSE_Key. */
   readonly encoded: Uint8Array;
+  /** Whether a party may sign with it: not a key of networks alone, and no Ed25519 point of small order. */
+  readonly isForParties: boolean;
   /** Whether this key's suite goes by that COSE algorithm number. */
   fits(alg: bigint): boolean;
   /** Whether the signature over the message is good. Never throws on a bad signature. */
@@ -39,15 +41,17 @@ interface Material {
   suite: SuiteName;
   algorithms: readonly bigint[];
   signatureLength: number;
+  isForParties: boolean;
   check(message: Uint8Array, signature: Uint8Array): boolean;
 }
 
 /** Reads a COSE_Key that has exactly the members of its thumbprint. Throws ShapeError or CborError. */
 export function publicKeyFromCose(encoded: Uint8Array): PublicKey {
-  const { suite, algorithms, signatureLength, check } = material(encoded);
+  const { suite, algorithms, signatureLength, isForParties, check } = material(encoded);
   return {
     suite,
     encoded,
+    isForParties,
     kid: sha256(encoded),
     fits: (alg) => algorithms.includes(alg),
     verify: (message, signature) => signature.length === signatureLength && quiet(() => check(message, signature)),
@@ -82,6 +86,7 @@ function ed25519Material(point: Uint8Array): Material {
   if (!quiet(() => (ed25519.Point.fromBytes(point, true), true))) shape.refuse("the key", "is not a point of edwards25519");
   return {
     suite: "Ed25519",
+    isForParties: !ed25519.Point.fromBytes(point, true).isSmallOrder(),
     algorithms: [-19n, -8n],
     signatureLength: 64,
     check: (message, signature) => ed25519.verify(signature, message, point, { zip215: true }),
@@ -95,6 +100,7 @@ function es256Material(x: Uint8Array, y: Uint8Array): Material {
   }
   return {
     suite: "ES256",
+    isForParties: true,
     algorithms: [-7n],
     signatureLength: 64,
     check: (message, signature) => p256.verify(signature, message, point, { lowS: false }),
@@ -106,6 +112,7 @@ function akpMaterial(alg: bigint, key: Uint8Array): Material {
     if (key.length !== ML_DSA_PUBLIC) shape.refuse("the ML-DSA-65 key", `has ${key.length} bytes`);
     return {
       suite: "ML-DSA-65",
+      isForParties: true,
       algorithms: [alg],
       signatureLength: ML_DSA_SIGNATURE,
       check: (message, signature) => ml_dsa65.verify(signature, message, key),
@@ -117,6 +124,7 @@ function akpMaterial(alg: bigint, key: Uint8Array): Material {
   const classical = ed25519Material(key.subarray(0, 32));
   return {
     suite: "Ed25519+ML-DSA-65",
+    isForParties: classical.isForParties,
     algorithms: [alg],
     signatureLength: 64 + ML_DSA_SIGNATURE,
     check: (message, signature) =>
@@ -143,6 +151,7 @@ function blsMaterial(key: Uint8Array): Material {
   }
   return {
     suite: "BLS12-381",
+    isForParties: false,
     algorithms: [-65602n],
     signatureLength: BLS_SIGNATURE,
     check: (message, signature) => {

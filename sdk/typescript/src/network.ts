@@ -64,9 +64,23 @@ function checkGenesis(genesis: Uint8Array, networkId: Uint8Array, key: PublicKey
     const item = decodeStrict(genesis);
     // Version 1 has six parts; version 2 has the founding committee besides.
     const parts = shape.array(item, "the genesis", 6, 7);
+    for (const founder of shape.array(parts[4] as (typeof parts)[number], "the members", 1, 64)) {
+      const [, founderKey] = shape.tuple(founder, "a member", 2);
+      if (!mayFound(founderKey.raw)) shape.refuse("a member's key", "is none that a party may sign with");
+    }
     return parts[3] as (typeof parts)[number];
   });
   if (!equal(keyItem.raw, key.encoded)) throw new NetworkError("key is not the network key in the genesis");
+}
+
+/** Whether a founding member may have the key. A member may use a suite that only this verifier lacks. */
+function mayFound(key: Uint8Array): boolean {
+  try {
+    return publicKeyFromCose(key).isForParties;
+  } catch (error) {
+    if (error instanceof UnsupportedSuiteError) return true;
+    throw error;
+  }
 }
 
 /** The network id of a genesis. */

@@ -213,7 +213,7 @@ fn load(ledger: &Ledger, entries: Vec<Vec<u8>>, per_second: Option<u64>, time: D
                 way.fetch_sub(1, Ordering::Relaxed);
                 list.lock().push(at.elapsed().as_secs_f64() * 1e3);
             }
-            Progress::Refused(_) => {
+            Progress::Unknown(_) | Progress::Refused(_) => {
                 way.fetch_sub(1, Ordering::Relaxed);
             }
         };

@@ -102,9 +102,12 @@ pub(crate) fn check_header(
     Ok(())
 }
 
+/// The code of the refusal of an entry that was ordered before.
+pub(crate) const REPLAYED: &str = "entry.replayed";
+
 pub(crate) fn refuse_replay(id: &EntryId) -> Refusal {
     Refusal::new(
-        "entry.replayed",
+        REPLAYED,
         format!("The entry {id} has been ordered already."),
         "Ask for its receipt; to do the same again, sign a new entry with another nonce.",
     )

@@ -7,12 +7,12 @@ use crossbeam_channel::{Receiver, Sender};
 use stele_core::block::{BlockHeader, Certificate, Record, encode_events};
 use stele_core::cbor::Encoder;
 use stele_core::entry::Entry;
-use stele_core::id::{Hash, Height, KeyId, LogIndex, TimeMs, sha256};
+use stele_core::id::{EntryId, Hash, Height, KeyId, LogIndex, TimeMs, sha256};
 use stele_core::machine::{
-    BlockContext, Executed, Fault, Judgement, Overlay, StateChange, StateMachine, Upgrade,
+    BlockContext, Executed, Fault, Judgement, Overlay, Refusal, StateChange, StateMachine, Upgrade,
 };
 use stele_core::merkle;
-use stele_core::suite::SigningKey;
+use stele_core::suite::{PublicKey, SigningKey};
 
 use super::admission::{check_header, refuse_replay};
 use super::open::{Halted, Shared};
@@ -21,7 +21,7 @@ use super::persist::SPACE_PAUSE;
 use super::reads::Reads;
 use super::replay::ReplayWindow;
 use super::stats::LedgerStats;
-use super::submit::{Listener, Pending, refuse};
+use super::submit::{Listeners, Pending, refuse};
 use super::{Finalised, Head};
 use crate::state::{Change, State, StateError};
 
@@ -34,7 +34,7 @@ pub(super) struct ExecutedBlock {
     /// Leaf hashes of the records.
     pub(super) leaves: Vec<merkle::Hash>,
     /// Submitters and what they will hear.
-    pub(super) listeners: Vec<(Listener, Finalised)>,
+    pub(super) listeners: Vec<(Listeners, Finalised)>,
     /// In a network: what the engine is told once the block is durable.
     pub(super) ordered: Option<Ordered>,
 }
@@ -108,6 +108,24 @@ pub(super) struct Executor {
     pub(super) frontier: merkle::Frontier,
 }
 
+/// What a block's entries came to.
+pub(super) struct Built {
+    /// What became of the block.
+    pub(super) result: BlockResult,
+    /// Entries that did not count, and why.
+    pub(super) dropped: Vec<(Pending, Refusal)>,
+}
+
+/// What became of a block.
+pub(super) enum BlockResult {
+    /// It is executed; its certificate lacks the signature.
+    Done(Box<ExecutedBlock>),
+    /// No entry of it counts: there is no block.
+    Empty,
+    /// Its entries are not those that the given certificate is for. Nothing of them is kept.
+    Altered,
+}
+
 /// Takes what waits, builds block after block, signs each alone and hands it on to be made durable.
 pub(super) fn execute_loop(
     shared: &Shared,
@@ -123,17 +141,24 @@ pub(super) fn execute_loop(
         }
         let batch = take_block(shared, first, verified);
         let started = Instant::now();
-        let reads = Reads::new(&*shared.state);
-        match executor.build(shared, (shared.options.clock)(), batch, &reads) {
-            Ok(Some(mut block)) => {
-                block.certificate.signature = signer.sign(&block.certificate.message());
-                LedgerStats::add_time(&shared.stats.execute_micros, started.elapsed());
-                if executed.send(block).is_err() {
-                    break;
+        let before = Reads::new(&*shared.state);
+        let Built { result, dropped } =
+            match executor.build(shared, (shared.options.clock)(), batch, &before, None) {
+                Ok(built) => built,
+                Err(broken) => {
+                    broken.halt(shared);
+                    continue;
                 }
+            };
+        for (pending, refusal) in dropped {
+            pending.refuse(shared, refusal);
+        }
+        if let BlockResult::Done(mut block) = result {
+            block.certificate.signature = signer.sign(&block.certificate.message());
+            LedgerStats::add_time(&shared.stats.execute_micros, started.elapsed());
+            if executed.send(*block).is_err() {
+                break;
             }
-            Ok(None) => {}
-            Err(broken) => broken.halt(shared),
         }
     }
     // Whoever still waits must not wait for ever.
@@ -157,15 +182,17 @@ fn take_block(shared: &Shared, first: Pending, verified: &Receiver<Pending>) -> 
 }
 
 impl Executor {
-    /// Executes a block of the given entries over the state before it. Its certificate lacks the signature. `None` if no entry of
-    /// it counts.
+    /// Executes a block of the given entries over the state before it. With a certificate given, the log's root is compared before anything is kept.
+    ///
+    /// Nobody hears of anything here: until the block's result is known to be the network's, nothing is said about its entries.
     pub(super) fn build(
         &mut self,
         shared: &Shared,
         time: TimeMs,
         batch: Vec<Pending>,
         before: &Reads<'_>,
-    ) -> Result<Option<ExecutedBlock>, Broken> {
+        expected: Option<&Certificate>,
+    ) -> Result<Built, Broken> {
         // A block's time never falls, whatever the clock of its proposer does.
         let time = time.max(self.head.time());
         self.replay.forget_before(time);
@@ -182,16 +209,17 @@ impl Executor {
         let mut index = self.head.log_size();
         let mut overlay = Overlay::new(before);
         let mut block = Lines::with_capacity(batch.len());
+        let mut dropped = Vec::new();
         let mut batch = batch.into_iter();
         while let Some(pending) = batch.next() {
             // The window is judged by the block's time here, so every node that executes it judges alike.
             if let Err(refusal) = check_header(&pending.entry, &shared.network, time, 0) {
-                pending.refuse(shared, refusal);
+                dropped.push((pending, refusal));
                 continue;
             }
             if !self.replay.insert(&pending.entry) {
                 let refusal = refuse_replay(&pending.entry.id());
-                pending.refuse(shared, refusal);
+                dropped.push((pending, refusal));
                 continue;
             }
             let line = match execute_entry(&*shared.machine, &context, &pending.entry, &mut overlay)
@@ -204,27 +232,46 @@ impl Executor {
                         Ok(Some(upgrade)) => Halted::Upgrade(upgrade),
                         _ => Halted::Broken(fault.to_string()),
                     };
-                    let rest = core::iter::once(pending).chain(batch);
+                    let dropped = dropped.into_iter().map(|(pending, _)| pending);
+                    let rest = core::iter::once(pending).chain(batch).chain(dropped);
                     let mut broken = Broken::waiting(cause, rest);
                     let done = block.listeners.into_iter();
-                    broken.listeners.extend(done.map(|(listener, _)| listener));
+                    broken
+                        .listeners
+                        .extend(done.map(|(listeners, _)| listeners));
                     return Err(broken);
                 }
             };
-            shared.note_keys(&pending, &line.executed);
             block.push(index, pending, line);
             index = index.next();
         }
-        if block.records.is_empty() {
-            return Ok(None);
-        }
-        let changes = overlay.into_changes();
         let leaves: Vec<_> = block
             .records
             .iter()
             .map(|record| merkle::leaf_hash(record))
             .collect();
-        let certificate = match self.result(shared, &context, &leaves, changes) {
+        let mut frontier = self.frontier.clone();
+        leaves.iter().for_each(|leaf| frontier.push(*leaf));
+        // A record names the hash of its whole entry, so entries that give the certified root are the certified ones.
+        if expected.is_some_and(|expected| {
+            frontier.size() != expected.header.tree_size.get()
+                || frontier.root() != *expected.log_root.as_bytes()
+        }) {
+            for (id, not_after) in block.ids() {
+                self.replay.remove(&id, not_after);
+            }
+            let result = BlockResult::Altered;
+            return Ok(Built { result, dropped });
+        }
+        if block.records.is_empty() {
+            let result = BlockResult::Empty;
+            return Ok(Built { result, dropped });
+        }
+        for (keys, (_, done)) in block.keys.iter().zip(&block.listeners) {
+            shared.note_keys(keys, done.refusal.as_ref());
+        }
+        self.frontier = frontier;
+        let certificate = match self.result(shared, &context, overlay.into_changes()) {
             Ok(certificate) => certificate,
             Err(reason) => return Err(Broken::new(reason, block.listeners)),
         };
@@ -233,15 +280,17 @@ impl Executor {
             items,
             records,
             listeners,
+            ..
         } = block;
-        Ok(Some(ExecutedBlock {
+        let result = BlockResult::Done(Box::new(ExecutedBlock {
             certificate,
             items,
             records,
             leaves,
             listeners,
             ordered: None,
-        }))
+        }));
+        Ok(Built { result, dropped })
     }
 
     /// What the network will sign of the block.
@@ -249,12 +298,10 @@ impl Executor {
         &mut self,
         shared: &Shared,
         context: &BlockContext,
-        leaves: &[merkle::Hash],
         changes: Vec<StateChange>,
     ) -> Result<Certificate, String> {
         let state_root = apply_when_space(shared, context.height, &changes)
             .map_err(|error| error.to_string())?;
-        leaves.iter().for_each(|leaf| self.frontier.push(*leaf));
         let header = BlockHeader {
             alg: 0,
             kid: KeyId::from_bytes([0; 32]),
@@ -317,29 +364,32 @@ fn apply_when_space(
 /// A block that could not be executed: the ledger halts, and these hear of it.
 pub(super) struct Broken {
     pub(super) cause: Halted,
-    pub(super) listeners: Vec<Listener>,
+    pub(super) listeners: Vec<Listeners>,
 }
 
 impl Broken {
     /// Halts the ledger; those who wait for this block hear of it.
     pub(super) fn halt(self, shared: &Shared) {
         let refusal = shared.halt_for(self.cause);
-        for listener in self.listeners {
-            refuse(listener, shared, refusal.clone());
+        // In a network they wait in the pool, which has let go of them.
+        if shared.member().is_none() {
+            for listeners in self.listeners {
+                refuse(listeners, shared, refusal.clone());
+            }
         }
     }
 
     /// A block that was given up with these entries waiting.
     fn waiting(cause: Halted, batch: impl IntoIterator<Item = Pending>) -> Self {
-        let listeners = batch.into_iter().map(|pending| pending.listener);
+        let listeners = batch.into_iter().map(|pending| pending.listeners);
         Self {
             cause,
             listeners: listeners.collect(),
         }
     }
 
-    pub(super) fn new(reason: String, listeners: Vec<(Listener, Finalised)>) -> Self {
-        let listeners = listeners.into_iter().map(|(listener, _)| listener);
+    pub(super) fn new(reason: String, listeners: Vec<(Listeners, Finalised)>) -> Self {
+        let listeners = listeners.into_iter().map(|(listeners, _)| listeners);
         Self {
             cause: Halted::Broken(reason),
             listeners: listeners.collect(),
@@ -350,7 +400,10 @@ impl Broken {
 struct Lines {
     items: Vec<Vec<u8>>,
     records: Vec<Vec<u8>>,
-    listeners: Vec<(Listener, Finalised)>,
+    listeners: Vec<(Listeners, Finalised)>,
+    /// The keys of each entry's signers.
+    keys: Vec<Vec<PublicKey>>,
+    ends: Vec<TimeMs>,
 }
 
 impl Lines {
@@ -359,7 +412,15 @@ impl Lines {
             items: Vec::with_capacity(count),
             records: Vec::with_capacity(count),
             listeners: Vec::with_capacity(count),
+            keys: Vec::with_capacity(count),
+            ends: Vec::with_capacity(count),
         }
+    }
+
+    /// The entries' ids, and when their windows end.
+    fn ids(&self) -> impl Iterator<Item = (EntryId, TimeMs)> {
+        let ids = self.listeners.iter().map(|(_, done)| done.entry_id);
+        ids.zip(self.ends.iter().copied())
     }
 
     fn push(&mut self, log_index: LogIndex, pending: Pending, line: Line) {
@@ -371,8 +432,10 @@ impl Lines {
             Judgement::Refused { refusal, .. } => Some(refusal),
         };
         let entry_id = pending.entry.id();
+        self.ends.push(pending.entry.header().not_after);
+        self.keys.push(pending.keys);
         self.listeners.push((
-            pending.listener,
+            pending.listeners,
             Finalised {
                 entry_id,
                 log_index,

@@ -16,13 +16,15 @@
 //! while reads go on, and a block that met a full disk waits until space returns, or is given up unordered when
 //! the ledger is closed meanwhile.
 //!
-//! A ledger that has halted keeps its threads: what still waits is refused with `node.halted`. Only the submitters of a block
-//! whose write or sync failed half-way hear nothing, because nobody knows whether it is final until the log is opened again.
+//! A ledger that has halted keeps its threads: what still waits is refused with `node.halted`. Where the outcome cannot be known
+//! here, submitters hear `node.unknown-outcome` instead: after a write or sync that failed half-way, and of whatever another
+//! node of the network may still make final.
 
 mod admission;
 mod archive;
 mod checkpoint;
 mod execute;
+mod judge;
 mod open;
 mod order;
 mod persist;
@@ -53,7 +55,7 @@ pub use order::{
 pub use read::ProofError;
 pub(crate) use recover::{decode_item, execute_again};
 pub use stats::{LedgerStats, StatsSnapshot};
-pub use submit::Progress;
+pub use submit::{Progress, unknown_outcome};
 
 use crate::log::{LogError, LogOptions, TreeError};
 use crate::state::{StateError, StateOptions};
@@ -83,6 +85,8 @@ pub struct LedgerOptions {
     pub block_bytes_max: usize,
     /// How many entries may wait before new ones are refused as `node.busy`.
     pub queue_entries_max: usize,
+    /// How many bytes of entries may wait before new ones are refused as `node.busy`; the pool holds them twice.
+    pub queue_bytes_max: usize,
     /// Below this much free space on the disk new entries are refused.
     pub disk_reserve_bytes: u64,
     /// A checkpoint of the state is taken after this many blocks at the latest; without a limit the bytes written
@@ -108,6 +112,7 @@ impl Default for LedgerOptions {
             block_entries_max: 8_192,
             block_bytes_max: 16 << 20,
             queue_entries_max: 65_536,
+            queue_bytes_max: 128 << 20,
             disk_reserve_bytes: 64 << 20,
             checkpoint_blocks_max: u64::MAX,
             state_segment_bytes: StateOptions::default().segment_bytes,

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use parking_lot::{Condvar, Mutex, RwLock};
 use stele_core::block::{BlockHeader, Certificate};
 use stele_core::genesis::{GENESIS_BYTES_MAX, Genesis};
 use stele_core::id::{BlockHash, Hash, Height, KeyId, LogIndex, NetworkId};
-use stele_core::machine::{Executed, Fault, Judgement, Refusal, StateMachine, Upgrade};
+use stele_core::machine::{Fault, Refusal, StateMachine, Upgrade};
 use stele_core::merkle;
 use stele_core::receipt::NetworkDescriptor;
 use stele_core::suite::{PublicKey, SigningKey};
@@ -55,6 +55,8 @@ pub(super) struct Shared {
     pub(super) head: RwLock<Head>,
     pub(super) head_moved: (Mutex<u64>, Condvar),
     pub(super) watchers: Mutex<Vec<Watcher>>,
+    /// Bytes of entries taken in and not executed yet.
+    pub(super) waiting_bytes: Arc<AtomicUsize>,
     pub(super) log_waits_for_space: AtomicBool,
     pub(super) state_waits_for_space: AtomicBool,
     /// Why the last move into the archive failed.
@@ -291,6 +293,7 @@ impl Ledger {
             head_moved: (Mutex::new(head.height().get()), Condvar::new()),
             head: RwLock::new(head.clone()),
             watchers: Mutex::default(),
+            waiting_bytes: Arc::default(),
             log_waits_for_space: AtomicBool::new(false),
             state_waits_for_space: AtomicBool::new(false),
             archive_fault: Mutex::new(None),
@@ -516,6 +519,13 @@ impl Shared {
     /// As [`Shared::halt`], for this cause. The first one counts.
     pub(super) fn halt_for(&self, cause: Halted) -> Refusal {
         self.halted.lock().get_or_insert(cause);
+        if let Some(member) = self.member() {
+            let reason = match &*self.halted.lock() {
+                Some(Halted::Broken(reason)) => reason.clone(),
+                _ => "the next block needs a newer program".to_owned(),
+            };
+            member.abandon(self, &reason);
+        }
         self.refuse_halted()
     }
 
@@ -588,19 +598,13 @@ impl Shared {
 
     /// Keeps the key cache in step with what an entry did: keys that applied are ready for the next entry, and a key that is
     /// refused now is looked up again.
-    pub(super) fn note_keys(&self, pending: &Pending, executed: &Executed) {
-        match &executed.outcome {
-            Judgement::Applied => pending
-                .keys
-                .iter()
-                .for_each(|key: &PublicKey| self.keys.note(key)),
-            Judgement::Refused { refusal, .. } if refusal.code.starts_with("identity.") => {
-                pending
-                    .keys
-                    .iter()
-                    .for_each(|key| self.keys.remove(&key.kid()));
+    pub(super) fn note_keys(&self, keys: &[PublicKey], refusal: Option<&Refusal>) {
+        match refusal {
+            None => keys.iter().for_each(|key| self.keys.note(key)),
+            Some(refusal) if refusal.code.starts_with("identity.") => {
+                keys.iter().for_each(|key| self.keys.remove(&key.kid()));
             }
-            Judgement::Refused { .. } => {}
+            Some(_) => {}
         }
     }
 }

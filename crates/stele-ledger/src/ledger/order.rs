@@ -5,6 +5,13 @@
 //!
 //! Whether an ordered entry counts is decided here, by every node alike, against the state before the block: it must decode, lie
 //! inside its window at the block's time, be no replay, and be signed with keys that the state knows. All else is dropped.
+//!
+//! The engine delivers a block at least once, and again after a crash that its journal did not survive as well as our log. Its blocks'
+//! times rise strictly, so a block whose time is not above that of the newest one here is known and passed over. Executing it again
+//! would not do: an entry that did not count then, for its window or its key, could count now, on this node alone.
+//!
+//! A block that came with its certificate is compared with it before anything is kept: entries that do not give the certified log root are not
+//! the network's, and whoever sent them is to blame. A node halts only when its own result differs.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,18 +22,19 @@ use crossbeam_channel::{Receiver, Sender};
 use parking_lot::{Condvar, Mutex, RwLock};
 use stele_core::block::Certificate;
 use stele_core::entry::{ENTRY_BYTES_MAX, Entry};
-use stele_core::id::{BlockHash, Height, TimeMs};
-use stele_core::machine::{Halt, Refusal};
+use stele_core::id::{BlockHash, Hash, Height, NetworkId, TimeMs};
+use stele_core::machine::Refusal;
 use stele_core::suite::SuiteError;
 
-use super::admission::{KeyCache, check_header, check_signatures, find_keys, refuse_shape};
-use super::execute::{Broken, ExecutedBlock, Executor};
+use super::admission::{check_header, find_keys, refuse_shape};
+use super::execute::{BlockResult, Broken, ExecutedBlock, Executor};
+use super::judge::{hash_of, judge, settle};
 use super::open::{Ledger, Shared, certificate_at};
 use super::pool::Pool;
-use super::prepare::{Prepared, PreparedBlock};
+use super::prepare::PreparedBlock;
 use super::reads::Reads;
 use super::stats::LedgerStats;
-use super::submit::{Origin, Pending};
+use super::submit::{Pending, Progress, unknown_outcome};
 use super::{Head, LedgerError};
 use crate::log::LogReader;
 
@@ -40,7 +48,7 @@ pub type Done = Box<dyn FnOnce(Delivered) + Send>;
 pub struct OrderedBlock {
     /// The engine's height; opaque to the ledger and handed back.
     pub position: u64,
-    /// The proposer's time; the block's time is never before that of the block before.
+    /// The proposer's time, above that of every block ordered before.
     pub time: TimeMs,
     /// The entries as they were submitted.
     pub entries: Vec<Arc<[u8]>>,
@@ -63,6 +71,8 @@ pub struct Delivered {
     pub produced: Option<Height>,
     /// How many of its entries did not count.
     pub dropped: usize,
+    /// It was executed before, perhaps in an earlier life of this node: `height` may be that of a later block.
+    pub repeated: bool,
     /// Why it was not executed: the certificate that came with it is not for this place.
     pub refused: Option<FollowError>,
 }
@@ -82,6 +92,15 @@ pub enum FollowError {
     /// The certificate is not the network's for this place. Whoever sent it is to blame.
     #[error("{0}")]
     Invalid(String),
+    /// The certificate is the network's, and its entries do not give the certified log root here. Whoever sent them is to blame, unless
+    /// this node executes otherwise than the network: then all nodes serve the same entries.
+    #[error("the entries served for block {height} are not those that its certificate is for")]
+    Altered {
+        /// The block.
+        height: Height,
+        /// The hash of the entries as they were served.
+        entries: Hash,
+    },
 }
 
 /// A block that is executed and waits for the network's signature.
@@ -127,6 +146,14 @@ pub enum CertifyError {
         height: Height,
         /// What is wrong.
         error: SuiteError,
+    },
+    /// It is another network's. Whoever sent it is to blame.
+    #[error("the certificate of block {height} is of network {network}")]
+    OtherNetwork {
+        /// The height that it names.
+        height: Height,
+        /// The network that it names.
+        network: NetworkId,
     },
     /// No block of this height waits for one: it is final already, or not executed yet.
     #[error("no block of height {0} waits for a certificate")]
@@ -176,6 +203,24 @@ impl Member {
         self.room.notify_all();
     }
 
+    /// The ledger halts: whoever waits hears that this node does not know what becomes of their entries. Blocks that wait for their
+    /// certificates are kept, because the network may still need this node's signature.
+    pub(super) fn abandon(&self, shared: &Shared, reason: &str) {
+        let reason = format!("this node has halted ({reason})");
+        let mut waiting = self.waiting.lock();
+        let mut open = Vec::new();
+        for (listeners, done) in waiting.values_mut().flat_map(|block| &mut block.listeners) {
+            open.push((std::mem::take(listeners), done.entry_id));
+        }
+        drop(waiting);
+        for (mut listeners, id) in open {
+            listeners.tell(Progress::Unknown(unknown_outcome(&id, &reason)));
+        }
+        for pending in self.pool.drain() {
+            pending.leave_open(shared, &reason);
+        }
+    }
+
     fn wait_for_room(&self, shared: &Shared) {
         let mut waiting = self.waiting.lock();
         while waiting.len() >= UNCERTIFIED_MAX && !shared.closing.load(Ordering::Acquire) {
@@ -199,6 +244,7 @@ impl Ordered {
             time: head.time(),
             produced: Some(head.height()),
             dropped: self.dropped,
+            repeated: false,
             refused: None,
         });
     }
@@ -246,73 +292,91 @@ impl Executor {
             certificate,
             done,
         } = block;
-        let untouched = |head: &Head, dropped, refused| Delivered {
+        let untouched = |head: &Head, dropped, repeated, refused| Delivered {
             position,
             height: head.height(),
             time: head.time(),
             produced: None,
             dropped,
+            repeated,
             refused,
         };
-        if let Some(certificate) = &certificate {
-            if certificate.header.height <= self.head.height() {
-                done(untouched(&self.head, 0, None));
+        match &certificate {
+            Some(certificate) => {
+                if certificate.header.height <= self.head.height() {
+                    done(untouched(&self.head, 0, true, None));
+                    return;
+                }
+                if let Err(reason) = self.check_certificate(shared, certificate, verdict) {
+                    done(untouched(&self.head, 0, false, Some(reason)));
+                    return;
+                }
+                time = certificate.header.time;
+            }
+            None if time <= self.head.time() => {
+                done(untouched(&self.head, 0, true, None));
                 return;
             }
-            if let Err(reason) = self.check_certificate(shared, certificate, verdict) {
-                done(untouched(&self.head, 0, Some(reason)));
-                return;
-            }
-            time = certificate.header.time;
+            None => {}
         }
         let count = entries.len();
-        let time = time.max(self.head.time());
         let before = Reads::new(&*shared.state);
-        let batch = match judge(shared, member, time, &entries, prepared, &before) {
-            Ok(batch) => batch,
-            Err(reason) => {
-                Broken::new(reason, Vec::new()).halt(shared);
-                return;
-            }
-        };
-        let produced = match self.build(shared, time, batch, &before) {
-            Ok(produced) => produced,
+        let built = judge(shared, member, time, &entries, prepared, &before)
+            .map_err(|reason| Broken::new(reason, Vec::new()))
+            .and_then(|(batch, mut dropped)| {
+                let mut built = self.build(shared, time, batch, &before, certificate.as_ref())?;
+                dropped.append(&mut built.dropped);
+                Ok((built.result, dropped))
+            });
+        let (result, dropped) = match built {
+            Ok(built) => built,
             Err(broken) => {
                 broken.halt(shared);
                 return;
             }
         };
-        let Some(mut produced) = produced else {
-            if certificate.is_some() {
-                shared.halt_diverged(self.head.height().next());
+        let mut block = match result {
+            BlockResult::Done(block) => block,
+            BlockResult::Altered => {
+                let refused = FollowError::Altered {
+                    height: self.head.height().next(),
+                    entries: hash_of(&entries),
+                };
+                done(untouched(&self.head, 0, false, Some(refused)));
                 return;
             }
-            done(untouched(&self.head, count, None));
-            return;
+            BlockResult::Empty => {
+                settle(shared, member, time, None, dropped);
+                done(untouched(&self.head, count, false, None));
+                return;
+            }
         };
-        let ids = produced.listeners.iter().map(|(_, done)| done.entry_id);
-        member.pool.note_executed(ids);
-        produced.ordered = Some(Ordered {
+        settle(shared, member, time, Some(&mut block), dropped);
+        block.ordered = Some(Ordered {
             position,
-            dropped: count - produced.listeners.len(),
+            dropped: count - block.listeners.len(),
             done,
         });
         let uncertified = Uncertified {
             position,
-            certificate: produced.certificate.clone(),
+            certificate: block.certificate.clone(),
         };
         let height = uncertified.height();
         let mut waiting = member.waiting.lock();
-        waiting.insert(height.get(), produced);
-        match certificate {
-            None => member.certifier.certify(uncertified),
-            Some(certificate) => {
-                if !accept(&mut waiting, certificate) {
-                    shared.halt_diverged(height);
-                    return;
-                }
-                release_certified(&mut waiting, release);
-            }
+        waiting.insert(height.get(), *block);
+        let Some(certificate) = certificate else {
+            drop(waiting);
+            member.certifier.certify(uncertified);
+            return;
+        };
+        // The log's root is the certified one, so another state root is this program's own.
+        let agrees = accept(&mut waiting, certificate);
+        if agrees {
+            release_certified(&mut waiting, release);
+        }
+        drop(waiting);
+        if !agrees {
+            shared.halt_diverged(height);
         }
     }
 
@@ -376,72 +440,6 @@ fn release_certified(
     }
 }
 
-/// The entries of an ordered block that may be executed, in order. What was checked for the pool or prepared is not checked again,
-/// but the keys are always looked up in the state before the block: what a node happens to remember must not matter.
-fn judge(
-    shared: &Shared,
-    member: &Member,
-    time: TimeMs,
-    entries: &[Arc<[u8]>],
-    prepared: Vec<Option<Prepared>>,
-    before: &Reads<'_>,
-) -> Result<Vec<Pending>, String> {
-    let no_cache = KeyCache::default();
-    let mut candidates = Vec::with_capacity(entries.len());
-    let prepared = prepared.into_iter().chain(core::iter::repeat_with(|| None));
-    for (bytes, prepared) in entries.iter().zip(prepared) {
-        let pooled = member.pool.remove(bytes);
-        let was_pooled = pooled.is_some();
-        let (mut pending, good_under) = match (pooled, prepared) {
-            (Some(pending), _) => (pending, None),
-            (None, Some(Prepared { entry, keys })) => (Pending::ordered(entry), Some(keys)),
-            (None, None) => match Entry::decode(bytes.to_vec()) {
-                Ok(entry) => (Pending::ordered(entry), None),
-                Err(_) => continue,
-            },
-        };
-        if !was_pooled {
-            shared.stats.waiting.fetch_add(1, Ordering::Relaxed);
-        }
-        if let Err(refusal) = check_header(&pending.entry, &shared.network, time, 0) {
-            pending.refuse(shared, refusal);
-            continue;
-        }
-        match find_keys(&pending.entry, &*shared.machine, before, &no_cache) {
-            Ok(keys) => pending.keys = keys,
-            Err(Halt::Refused(refusal)) => {
-                pending.refuse(shared, refusal);
-                continue;
-            }
-            Err(Halt::Fault(fault)) => return Err(fault.to_string()),
-        }
-        let checked = was_pooled || good_under.is_some_and(|keys| keys == pending.keys);
-        candidates.push((pending, was_pooled, checked));
-    }
-    let unchecked: Vec<_> = candidates
-        .iter()
-        .filter(|(_, _, checked)| !checked)
-        .map(|(pending, _, _)| (&pending.entry, &pending.keys[..]))
-        .collect();
-    let mut verdicts = check_signatures(&unchecked).into_iter();
-    let mut batch = Vec::with_capacity(candidates.len());
-    for (mut pending, was_pooled, checked) in candidates {
-        if !checked && let Err(refusal) = verdicts.next().expect("a verdict for each") {
-            pending.refuse(shared, refusal);
-            continue;
-        }
-        if !was_pooled {
-            // The same content in another envelope may wait here, with someone who wants to know.
-            if let Some(other) = member.pool.remove_id(&pending.entry.id()) {
-                shared.stats.waiting.fetch_sub(1, Ordering::Relaxed);
-                pending.listener = other.listener;
-            }
-        }
-        batch.push(pending);
-    }
-    Ok(batch)
-}
-
 impl Ledger {
     /// Executes an ordered block after those before it. Never blocks; whoever orders bounds how many are not done.
     ///
@@ -469,6 +467,11 @@ impl Ledger {
         }
     }
 
+    /// Halts: the network has another block of this height than the one that is executed here.
+    pub fn diverged(&self, height: Height) {
+        self.shared.halt_diverged(height);
+    }
+
     /// Takes the certificate of an executed block.
     ///
     /// # Errors
@@ -479,7 +482,10 @@ impl Ledger {
     pub fn certified(&self, certificate: Certificate) -> Result<(), CertifyError> {
         let shared = &self.shared;
         let member = shared.member().expect("a ledger in a network");
-        let height = certificate.header.height;
+        let (height, network) = (certificate.header.height, certificate.header.network);
+        if network != shared.network {
+            return Err(CertifyError::OtherNetwork { height, network });
+        }
         if !member.waiting.lock().contains_key(&height.get()) {
             return Err(CertifyError::NotWaiting(height));
         }
@@ -493,6 +499,7 @@ impl Ledger {
             return Err(CertifyError::NotWaiting(height));
         }
         if !accept(&mut waiting, certificate) {
+            drop(waiting);
             shared.halt_diverged(height);
             return Err(CertifyError::Diverged(height));
         }
@@ -539,13 +546,9 @@ impl Ledger {
         let Some(member) = self.shared.member() else {
             return Vec::new();
         };
-        for pending in member.pool.expire((self.shared.options.clock)()) {
-            let now = (self.shared.options.clock)();
-            if let Err(refusal) = check_header(&pending.entry, &self.shared.network, now, 0) {
-                pending.refuse(&self.shared, refusal);
-            }
-        }
-        member.pool.take(entries_max, bytes_max, skip)
+        // Entries that are over by this clock are proposed all the same: the chain's time alone says that they are, and hears it so.
+        let now = (self.shared.options.clock)();
+        member.pool.take(now, entries_max, bytes_max, skip)
     }
 
     /// The oldest entries in the pool that clients of this node submitted, up to the limits.
@@ -608,12 +611,10 @@ impl Ledger {
                 // Its key may be in a block that this node has not executed yet.
                 continue;
             };
-            batch.push(Pending {
-                entry,
-                keys,
-                listener: Box::new(|_| {}),
-                origin: Origin::Peer(Arc::clone(&blame)),
-            });
+            let Some(pending) = Pending::from_peer(shared, entry, keys, Arc::clone(&blame)) else {
+                break;
+            };
+            batch.push(pending);
         }
         let count = batch.len() as u64;
         self.shared

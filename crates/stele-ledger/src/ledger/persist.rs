@@ -13,7 +13,7 @@ use super::archive::Archiving;
 use super::execute::ExecutedBlock;
 use super::open::Shared;
 use super::stats::LedgerStats;
-use super::submit::{Progress, refuse};
+use super::submit::{Progress, leave_open, refuse};
 use super::{Head, Threads};
 use crate::log::{EntryLog, LogError, TreeStore};
 use crate::state::{PreparedCheckpoint, StateError};
@@ -79,10 +79,11 @@ impl Persister {
                 self.stopped = Some(refusal);
             }
             Err(WriteError::Unknown(error)) => {
-                // Its submitters are not answered: whether the block survived is known only after a restart.
-                let entries = block.listeners.len() as u64;
-                shared.stats.waiting.fetch_sub(entries, Ordering::Relaxed);
                 self.stopped = Some(shared.halt(&format!("the log could not be written: {error}")));
+                for (listeners, done) in block.listeners {
+                    let reason = "whether it reached the disk is known after the next start";
+                    leave_open(listeners, shared, done.entry_id, reason);
+                }
             }
         }
     }
@@ -100,9 +101,13 @@ impl Persister {
     }
 }
 
+/// Lets go of a block that is not in the log. Where this node is alone nobody else has it; a network may have it final already.
 fn give_up(shared: &Shared, block: ExecutedBlock, refusal: &Refusal) {
-    for (listener, _) in block.listeners {
-        refuse(listener, shared, refusal.clone());
+    for (listeners, done) in block.listeners {
+        match shared.member() {
+            None => refuse(listeners, shared, refusal.clone()),
+            Some(_) => leave_open(listeners, shared, done.entry_id, "this node has stopped"),
+        }
     }
 }
 
@@ -278,8 +283,8 @@ fn publish(shared: &Shared, block: ExecutedBlock) {
     LedgerStats::add(&stats.entries_refused, refused);
     LedgerStats::add(&stats.blocks, 1);
     stats.waiting.fetch_sub(entries as u64, Ordering::Relaxed);
-    for (mut listener, done) in block.listeners {
-        listener(Progress::Final(Box::new(done)));
+    for (mut listeners, done) in block.listeners {
+        listeners.tell(Progress::Final(Box::new(done)));
     }
     for watcher in shared.watchers.lock().iter() {
         watcher(&head);

@@ -30,6 +30,13 @@ impl ReplayWindow {
             .insert(id)
     }
 
+    /// Takes an id out again whose block turned out not to be the network's.
+    pub(crate) fn remove(&mut self, id: &EntryId, not_after: TimeMs) {
+        if let Some(bucket) = self.buckets.get_mut(&(not_after.get() / BUCKET_MS)) {
+            bucket.remove(id);
+        }
+    }
+
     /// Forgets what expired before `now`, since its window refuses it from here on.
     pub(crate) fn forget_before(&mut self, now: TimeMs) {
         self.buckets = self.buckets.split_off(&(now.get() / BUCKET_MS));

@@ -1,7 +1,7 @@
 //! Taking entries in: the caller's part and the verifying thread.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 use stele_core::entry::Entry;
@@ -20,29 +20,86 @@ use super::stats::LedgerStats;
 /// How many entries are verified together at most.
 const VERIFY_ENTRIES_MAX: usize = 8_192;
 
-/// What a submitter hears, in this order; after `Refused` or `Final` nothing follows.
+/// How many submitters of one entry hear of it at most; those beyond ask for it by its id.
+const LISTENERS_MAX: usize = 64;
+
+/// What a submitter hears, in this order; after `Refused`, `Final` or `Unknown` nothing follows.
 ///
-/// A listener that is dropped without either word belongs to a block whose write failed half-way: the node has halted,
-/// and whether the entry is final is known after the next start.
+/// A listener is dropped without a word only when the ledger is closed while the entry waits: then its outcome is not known either.
 #[derive(Debug, Clone)]
 pub enum Progress {
     /// The signatures are good; the entry waits for a block.
     Admitted(EntryId),
-    /// The entry was not ordered, and nothing of it is kept.
+    /// The entry was not ordered, and nothing of it is kept: it never left this node, or its window is over by the chain's own time.
     Refused(Refusal),
+    /// This node cannot tell what becomes of the entry; another node may still make it final. Whoever needs to know asks for
+    /// the entry by its id until the chain's time is past its window. The code is `node.unknown-outcome`.
+    Unknown(Refusal),
     /// The entry is in a final block.
     Final(Box<Finalised>),
 }
 
 /// Called on the ledger's threads; must not block.
-pub(super) type Listener = Box<dyn FnMut(Progress) + Send>;
+type Listener = Box<dyn FnMut(Progress) + Send>;
+
+/// Everyone who waits for one entry.
+#[derive(Default)]
+pub(super) struct Listeners(Vec<Listener>);
+
+impl Listeners {
+    pub(super) fn tell(&mut self, progress: Progress) {
+        let Some((last, others)) = self.0.split_last_mut() else {
+            return;
+        };
+        for listener in others {
+            listener(progress.clone());
+        }
+        last(progress);
+    }
+
+    /// Takes in those of `more`; `false`, and nothing moves, if they are too many.
+    pub(super) fn join(&mut self, more: &mut Self) -> bool {
+        if self.0.len() + more.0.len() > LISTENERS_MAX {
+            return false;
+        }
+        self.0.append(&mut more.0);
+        true
+    }
+}
+
+/// The bytes that an entry takes of the room for waiting ones; given back when it is dropped.
+pub(super) struct Room {
+    bytes: usize,
+    used: Arc<AtomicUsize>,
+}
+
+impl Room {
+    /// `None` if there is not so much room left.
+    fn of(shared: &Shared, bytes: usize) -> Option<Self> {
+        let used = &shared.waiting_bytes;
+        let before = used.fetch_add(bytes, Ordering::Relaxed);
+        let room = Self {
+            bytes,
+            used: Arc::clone(used),
+        };
+        (before + bytes <= shared.options.queue_bytes_max).then_some(room)
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.used.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
 
 /// An entry on its way.
 pub(super) struct Pending {
     pub(super) entry: Entry,
     pub(super) keys: Vec<PublicKey>,
-    pub(super) listener: Listener,
+    pub(super) listeners: Listeners,
     pub(super) origin: Origin,
+    /// `None` for entries that the network ordered: those are bounded by the blocks under way.
+    _room: Option<Room>,
 }
 
 /// Where an entry came from.
@@ -65,21 +122,60 @@ impl Pending {
         Self {
             entry,
             keys: Vec::new(),
-            listener: Box::new(|_| {}),
+            listeners: Listeners::default(),
             origin: Origin::Client,
+            _room: None,
         }
     }
 
+    /// An entry that another node sent; `None` if there is no room for it.
+    pub(super) fn from_peer(
+        shared: &Shared,
+        entry: Entry,
+        keys: Vec<PublicKey>,
+        blame: Arc<dyn Fn(&Refusal) + Send + Sync>,
+    ) -> Option<Self> {
+        let room = Room::of(shared, entry.bytes().len())?;
+        Some(Self {
+            entry,
+            keys,
+            listeners: Listeners::default(),
+            origin: Origin::Peer(blame),
+            _room: Some(room),
+        })
+    }
+
     pub(super) fn refuse(self, shared: &Shared, refusal: Refusal) {
-        refuse(self.listener, shared, refusal);
+        refuse(self.listeners, shared, refusal);
+    }
+
+    /// Lets go of an entry whose outcome this node cannot tell.
+    pub(super) fn leave_open(self, shared: &Shared, reason: &str) {
+        leave_open(self.listeners, shared, self.entry.id(), reason);
     }
 }
 
-/// Tells a waiting submitter that its entry was not ordered.
-pub(super) fn refuse(mut listener: Listener, shared: &Shared, refusal: Refusal) {
+/// Tells those who wait that their entry was not ordered.
+pub(super) fn refuse(mut listeners: Listeners, shared: &Shared, refusal: Refusal) {
     LedgerStats::add(&shared.stats.admissions_refused, 1);
     shared.stats.waiting.fetch_sub(1, Ordering::Relaxed);
-    listener(Progress::Refused(refusal));
+    listeners.tell(Progress::Refused(refusal));
+}
+
+/// Tells those who wait that this node does not know what becomes of their entry.
+pub(super) fn leave_open(mut listeners: Listeners, shared: &Shared, id: EntryId, reason: &str) {
+    shared.stats.waiting.fetch_sub(1, Ordering::Relaxed);
+    listeners.tell(Progress::Unknown(unknown_outcome(&id, reason)));
+}
+
+/// What a submitter is told when a node cannot say whether an entry is or will be final.
+pub fn unknown_outcome(id: &EntryId, reason: &str) -> Refusal {
+    Refusal::new(
+        "node.unknown-outcome",
+        format!("The entry {id} is not final here, and may still become so: {reason}."),
+        "Ask for the entry by its id, at any node, until the newest block's time is past its window. Submitting the same \
+         bytes again is safe: it is ordered once.",
+    )
 }
 
 impl Ledger {
@@ -93,7 +189,8 @@ impl Ledger {
         bytes: Vec<u8>,
         listener: impl FnMut(Progress) + Send + 'static,
     ) -> Result<EntryId, Refusal> {
-        self.admit(bytes, Box::new(listener)).inspect_err(|_| {
+        let listener: Listener = Box::new(listener);
+        self.admit(bytes, listener).inspect_err(|_| {
             LedgerStats::add(&self.shared.stats.admissions_refused, 1);
         })
     }
@@ -114,17 +211,18 @@ impl Ledger {
             Err(Halt::Fault(fault)) => return Err(shared.halt(&fault.to_string())),
         };
         let id = entry.id();
+        if self.pool_len() >= shared.options.queue_entries_max {
+            return Err(refuse_busy());
+        }
+        let room = Room::of(shared, entry.bytes().len()).ok_or_else(refuse_busy)?;
         shared.stats.waiting.fetch_add(1, Ordering::Relaxed);
         let pending = Pending {
             entry,
             keys,
-            listener,
+            listeners: Listeners(vec![listener]),
             origin: Origin::Client,
+            _room: Some(room),
         };
-        if self.pool_len() >= shared.options.queue_entries_max {
-            shared.stats.waiting.fetch_sub(1, Ordering::Relaxed);
-            return Err(refuse_busy());
-        }
         let Some(queue) = &self.queue else {
             verify(shared, vec![pending], &mut |pending| {
                 pool(shared, vec![pending])
@@ -196,7 +294,8 @@ fn verify(shared: &Shared, batch: Vec<Pending>, good: &mut dyn FnMut(Pending)) {
     for (mut pending, verdict) in batch.into_iter().zip(verdicts) {
         match verdict {
             Ok(()) => {
-                (pending.listener)(Progress::Admitted(pending.entry.id()));
+                let admitted = Progress::Admitted(pending.entry.id());
+                pending.listeners.tell(admitted);
                 good(pending);
             }
             Err(refusal) => {
@@ -223,6 +322,9 @@ fn pool(shared: &Shared, batch: Vec<Pending>) {
             Pooling::New(bytes) => theirs.push(bytes),
             Pooling::Joined => {
                 shared.stats.waiting.fetch_sub(1, Ordering::Relaxed);
+            }
+            Pooling::Crowded(pending) => {
+                pending.leave_open(shared, "many wait for it already");
             }
             Pooling::Executed(pending) => {
                 let refusal = refuse_replay(&pending.entry.id());

@@ -207,7 +207,7 @@ pub fn submit_bytes(ledger: &Ledger, bytes: Vec<u8>) -> Result<Finalised, Refusa
     ledger.submit(bytes, move |progress| {
         let _ = match progress {
             Progress::Admitted(_) => Ok(()),
-            Progress::Refused(refusal) => sender.send(Err(refusal)),
+            Progress::Refused(refusal) | Progress::Unknown(refusal) => sender.send(Err(refusal)),
             Progress::Final(done) => sender.send(Ok(*done)),
         };
     })?;

@@ -84,7 +84,9 @@ impl Timed {
             let told = move |progress| {
                 let _ = match progress {
                     Progress::Admitted(_) => Ok(()),
-                    Progress::Refused(refusal) => sender.send(Err(refusal)),
+                    Progress::Refused(refusal) | Progress::Unknown(refusal) => {
+                        sender.send(Err(refusal))
+                    }
                     Progress::Final(done) => sender.send(Ok(*done)),
                 };
             };

@@ -1,5 +1,5 @@
-//! A validator that lies: it votes for several proposals in every round it hears of, signs results that are not the network's, and sends
-//! bytes that are no message.
+//! A validator that lies: it votes for several proposals in every round it hears of, serves blocks with altered entries and false places
+//! of the engine's blocks, and sends bytes that are no message.
 
 use commonware_codec::{Copying, DecodeExt as _, Encode as _};
 use commonware_consensus::simplex::scheme::ed25519::Scheme;
@@ -12,12 +12,15 @@ use commonware_utils::ordered::Set;
 use rand_core::Rng as _;
 use stele_core::id::NetworkId;
 
-use super::node::{Peers, channels};
+use super::node::{Channel, Peers, channels};
+use super::scenario::Liar;
 use super::support::World;
 use crate::block::Digest;
 use crate::committee::consensus_namespace;
 use crate::evidence::{Evidence, VoteKind};
 use crate::keys::engine_key;
+use crate::status::Place;
+use crate::sync::Message;
 use std::time::Duration;
 
 fn keys(world: &World) -> Vec<ed25519::PublicKey> {
@@ -59,10 +62,20 @@ pub(super) async fn start(
     context: &deterministic::Context,
     oracle: &Peers,
     world: &World,
-    number: usize,
+    (number, liar): (usize, Liar),
 ) {
     let all = keys(world);
     let mut channels = channels(oracle, &all[number]).await;
+    if liar == Liar::Blocks {
+        // The channels are in the order of `Links`, the last one first; resharing comes after sync.
+        serve_lies(context, &all, number, channels.remove(1));
+        // It says nothing on the other ones.
+        context.child("silent").spawn(async move |_| {
+            let _channels = channels;
+            std::future::pending::<()>().await;
+        });
+        return;
+    }
     let (votes_out, votes_in) = channels.pop().expect("the votes");
     let scheme = scheme(world, number);
     let others: Vec<_> = all
@@ -108,13 +121,92 @@ pub(super) async fn start(
     });
 }
 
-/// The evidence names the liar and nobody else, and holds two of its signatures.
-pub(super) fn check_evidence(world: &World, evidence: &[Evidence]) {
+/// Passes on what an honest node serves, altered: a follower must find out and go on without it.
+fn serve_lies(
+    context: &deterministic::Context,
+    keys: &[ed25519::PublicKey],
+    number: usize,
+    (mut out, mut heard): Channel,
+) {
+    let others: Vec<_> = keys
+        .iter()
+        .filter(|key| **key != keys[number])
+        .cloned()
+        .collect();
+    context
+        .child("serve_lies")
+        .spawn(move |mut context| async move {
+            let mut best = 0;
+            // Whoever asked, and under which number; ours is the place in the list.
+            let mut asked: Vec<(ed25519::PublicKey, u64)> = Vec::new();
+            while let Ok((from, bytes)) = heard.recv().await {
+                let Ok(message) = Message::decode(bytes.as_ref()) else {
+                    continue;
+                };
+                let source = others[context.next_u64() as usize % others.len()].clone();
+                let our_id = asked.len() as u64;
+                let (to, answer) = match message {
+                    Message::Head { height } if height > best => {
+                        best = height;
+                        // Always ahead of everyone, so that it is asked first.
+                        let head = Message::Head { height: best + 1 };
+                        out.send(Recipients::All, head.encode(), false);
+                        continue;
+                    }
+                    Message::GetBlocks { id, from: first } => {
+                        asked.push((from, id));
+                        (
+                            source,
+                            Message::GetBlocks {
+                                id: our_id,
+                                from: first,
+                            },
+                        )
+                    }
+                    Message::GetFloor { id } => {
+                        asked.push((from, id));
+                        (source, Message::GetFloor { id: our_id })
+                    }
+                    Message::GetPlace { id, block } => {
+                        asked.push((from, id));
+                        (source, Message::GetPlace { id: our_id, block })
+                    }
+                    Message::Blocks { id, mut blocks } => {
+                        let (to, id) = asked[id as usize].clone();
+                        if let Some(block) = blocks.iter_mut().find(|block| block.entries.len() > 1)
+                        {
+                            block.entries.swap(0, 1);
+                        } else if let Some(block) = blocks.first_mut() {
+                            block.entries.pop();
+                        }
+                        (to, Message::Blocks { id, blocks })
+                    }
+                    Message::Floor { id, floor } => {
+                        let (to, id) = asked[id as usize].clone();
+                        (to, Message::Floor { id, floor })
+                    }
+                    Message::Place { id, place } => {
+                        let (to, id) = asked[id as usize].clone();
+                        let place = place.map(|place| Place {
+                            height: place.height.saturating_sub(5),
+                            ..place
+                        });
+                        (to, Message::Place { id, place })
+                    }
+                    Message::Head { .. } => continue,
+                };
+                out.send(Recipients::One(to), answer.encode(), false);
+            }
+        });
+}
+
+/// The evidence names the liar and nobody else, and holds two different votes of its. Twins may happen to agree in all that one node heard.
+pub(super) fn check_evidence(world: &World, evidence: &[Evidence], must_exist: bool) {
     let set = Set::from_iter_dedup(keys(world));
     let liar = keys(world).pop().expect("validators");
     let index = set.position(&liar).expect("a member") as u32;
     assert!(
-        !evidence.is_empty(),
+        !must_exist || !evidence.is_empty(),
         "nobody noticed that a validator voted twice"
     );
     for found in evidence {

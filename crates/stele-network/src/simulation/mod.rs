@@ -7,14 +7,19 @@
 
 mod byzantine;
 mod check;
+mod links;
 mod node;
 mod run;
+mod scenario;
 #[path = "../../tests/support/mod.rs"]
 mod support;
+mod traps;
+mod twins;
 
 use std::collections::BTreeMap;
 
-use run::{Outcome, Scenario, simulate};
+use run::simulate;
+use scenario::{Liar, Scenario};
 
 /// The seeds to run: those asked for, else `usual`.
 fn seeds(usual: std::ops::Range<u64>) -> std::ops::Range<u64> {
@@ -34,22 +39,10 @@ fn seeds(usual: std::ops::Range<u64>) -> std::ops::Range<u64> {
 
 fn run_all(name: &str, usual: std::ops::Range<u64>, scenario: impl Fn(u64) -> Scenario) {
     let mut totals: BTreeMap<&str, u64> = BTreeMap::new();
-    for seed in seeds(usual) {
-        let outcome = simulate(seed, &scenario(seed));
-        let Outcome {
-            blocks,
-            acknowledged,
-            crashes,
-            partitions,
-            ..
-        } = outcome;
-        for (what, count) in [
-            ("seeds", 1),
-            ("blocks", blocks),
-            ("acknowledged entries", acknowledged),
-            ("crashes", crashes),
-            ("partitions", partitions),
-        ] {
+    let seeds = seeds(usual);
+    let count = seeds.clone().count();
+    for seed in seeds {
+        for (what, count) in simulate(seed, &scenario(seed)).counts() {
             *totals.entry(what).or_default() += count;
         }
     }
@@ -58,50 +51,40 @@ fn run_all(name: &str, usual: std::ops::Range<u64>, scenario: impl Fn(u64) -> Sc
         .iter()
         .map(|(what, count)| format!("{count} {what}"))
         .collect();
-    println!("{name}: {}", totals.join(", "));
+    println!("{name}: {count} seeds, {}", totals.join(", "));
 }
 
-fn four(_: u64) -> Scenario {
-    Scenario::of(4)
+fn four(seed: u64) -> Scenario {
+    Scenario::drawn(4, seed)
 }
 
-// The seeds are split over tests, so that all cores take part.
+fn seven(seed: u64) -> Scenario {
+    Scenario::drawn(7, seed)
+}
+
+fn ten(seed: u64) -> Scenario {
+    Scenario::drawn(10, seed)
+}
+
+// 200 seeds, split over tests so that all cores take part.
 #[test]
 fn four_validators_first_half() {
-    run_all("four validators", 0..60, four);
+    run_all("four validators", 0..70, four);
 }
 
 #[test]
 fn four_validators_second_half() {
-    run_all("four validators", 60..120, four);
+    run_all("four validators", 70..140, four);
 }
 
 #[test]
 fn seven_validators() {
-    run_all("seven validators", 1_000..1_030, |_| Scenario::of(7));
+    run_all("seven validators", 1_000..1_045, seven);
 }
 
 #[test]
 fn ten_validators() {
-    run_all("ten validators", 2_000..2_010, |_| Scenario::of(10));
-}
-
-#[test]
-fn one_of_four_is_byzantine() {
-    run_all("one of four is Byzantine", 3_000..3_040, |_| Scenario {
-        byzantine: true,
-        ..Scenario::of(4)
-    });
-}
-
-#[test]
-fn seven_validators_in_harsh_weather() {
-    run_all("seven validators in harsh weather", 4_000..4_020, |_| {
-        Scenario {
-            harsh: true,
-            ..Scenario::of(7)
-        }
-    });
+    run_all("ten validators", 2_000..2_015, ten);
 }
 
 /// The longer lane, 10,000 seeds: `./test --slow`.
@@ -115,20 +98,28 @@ macro_rules! slow_lane {
 }
 
 slow_lane! {
-    four_validators_a_slow_: 100_000..101_500, four;
-    four_validators_b_slow_: 101_500..103_000, four;
-    four_validators_c_slow_: 103_000..104_500, four;
-    four_validators_d_slow_: 104_500..106_000, four;
-    seven_validators_a_slow_: 110_000..110_500, |_| Scenario::of(7);
-    seven_validators_b_slow_: 110_500..111_000, |_| Scenario::of(7);
-    harsh_weather_a_slow_: 120_000..120_750, |_| Scenario { harsh: true, ..Scenario::of(7) };
-    harsh_weather_b_slow_: 120_750..121_500, |_| Scenario { harsh: true, ..Scenario::of(7) };
-    one_is_byzantine_slow_: 130_000..131_500, |_| Scenario { byzantine: true, ..Scenario::of(4) };
+    four_validators_a_slow_: 100_000..101_750, four;
+    four_validators_b_slow_: 101_750..103_500, four;
+    four_validators_c_slow_: 103_500..105_250, four;
+    four_validators_d_slow_: 105_250..107_000, four;
+    seven_validators_a_slow_: 110_000..111_100, seven;
+    seven_validators_b_slow_: 111_100..112_200, seven;
+    ten_validators_a_slow_: 120_000..120_400, ten;
+    ten_validators_b_slow_: 120_400..120_800, ten;
 }
 
 #[test]
 fn the_same_seed_takes_the_same_steps() {
-    let (first, second) = (simulate(7, &four(7)), simulate(7, &four(7)));
+    let everything = Scenario {
+        liar: Liar::Twins,
+        power_cuts: 1,
+        disk_faults: true,
+        reorder: true,
+        skew: true,
+        follower: true,
+        ..Scenario::of(4)
+    };
+    let (first, second) = (simulate(7, &everything), simulate(7, &everything));
     assert_eq!(first, second);
-    assert_ne!(first.steps, simulate(8, &four(8)).steps);
+    assert_ne!(first.steps, simulate(8, &everything).steps);
 }

@@ -1,63 +1,31 @@
 //! One simulated run: a network, a load, faults by a seed, healing, and the checks.
+//!
+//! A run has as many lives of the whole network as there are power cuts, and one more: between them the runtime is torn down, every write
+//! that was not synced is kept in part or not at all, and all nodes start again from what is left.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use commonware_cryptography::ed25519;
 use commonware_p2p::simulated::{self, Link};
-use commonware_runtime::{Clock as _, Runner as _, Supervisor as _, deterministic};
+use commonware_runtime::deterministic::{FaultConfig, PartialWriteMode, WriteConfig};
+use commonware_runtime::{Clock as _, Supervisor as _, deterministic};
 use commonware_utils::{NZUsize, Probability, probability};
 use parking_lot::Mutex;
 use rand_core::Rng as _;
 use stele_core::id::TimeMs;
 use stele_ledger::ledger::{Finalised, Progress as Word};
 
-use super::byzantine;
-use super::check;
-use super::node::{Node, PACE, Peers};
+use super::node::{Being, Node, PACE, Peers, channels, copy, follower_key};
+use super::scenario::{Liar, Outcome, Scenario};
 use super::support::{World, key, quick_folder};
+use super::{byzantine, check, twins};
 use crate::evidence::Evidence;
 use crate::keys::engine_key;
 use crate::stack;
-
-/// What a run is made of.
-#[derive(Debug, Clone)]
-pub(super) struct Scenario {
-    pub(super) validators: u64,
-    /// The last validator lies instead of taking part.
-    pub(super) byzantine: bool,
-    /// How long faults go on.
-    pub(super) trouble: Duration,
-    pub(super) epoch_blocks: u64,
-    /// More is down than up: progress is rare, and whoever comes back is far behind.
-    pub(super) harsh: bool,
-}
-
-impl Scenario {
-    pub(super) fn of(validators: u64) -> Self {
-        Self {
-            validators,
-            byzantine: false,
-            trouble: Duration::from_secs(15),
-            // Short, so that every run crosses several epochs.
-            epoch_blocks: 12,
-            harsh: false,
-        }
-    }
-}
-
-/// What a run came to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Outcome {
-    pub(super) blocks: u64,
-    pub(super) acknowledged: u64,
-    pub(super) crashes: u64,
-    pub(super) partitions: u64,
-    /// The runtime's digest of every step that was taken.
-    pub(super) steps: String,
-}
 
 /// What was acknowledged as final, and by which node.
 pub(super) type Acknowledged = Arc<Mutex<Vec<(usize, Finalised)>>>;
@@ -72,28 +40,99 @@ const GOOD: Link = Link {
     success_rate: probability!(1.0),
 };
 
-struct Simulation<'a> {
-    context: deterministic::Context,
-    world: &'a World,
-    scenario: &'a Scenario,
-    oracle: Peers,
-    keys: Vec<ed25519::PublicKey>,
-    nodes: BTreeMap<usize, Node>,
+/// What outlives a power cut.
+pub(super) struct Carried {
     /// Where the files of those who are down lie.
-    down: BTreeMap<usize, PathBuf>,
+    pub(super) down: BTreeMap<usize, PathBuf>,
+    pub(super) twin_dirs: Vec<PathBuf>,
     folder: tempfile::TempDir,
-    lives: u64,
+    pub(super) lives: u64,
+    /// How often each node lost the engine's stores.
+    stores: BTreeMap<usize, u64>,
     acknowledged: Acknowledged,
     submitted: u64,
-    outcome: Outcome,
+    pub(super) outcome: Outcome,
     evidence: Vec<Evidence>,
 }
 
+pub(super) struct Simulation<'a> {
+    pub(super) context: deterministic::Context,
+    world: &'a World,
+    scenario: &'a Scenario,
+    oracle: Peers,
+    /// Of the validators, then of the follower if there is one.
+    keys: Vec<ed25519::PublicKey>,
+    skews: Vec<i64>,
+    pub(super) nodes: BTreeMap<usize, Node>,
+    twins: Vec<Node>,
+    pub(super) carried: Carried,
+    /// The disks fail now and then.
+    disks_fail: bool,
+}
+
+thread_local! {
+    /// Panics of tasks in this run. A task ends with its panic, and the run goes on without it.
+    static PANICS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Notes panics, which the runtime catches as an operating system catches a process that aborts.
+fn note_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let usual = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            PANICS.with_borrow_mut(|panics| panics.push(info.to_string()));
+            usual(info);
+        }));
+    });
+    PANICS.take();
+}
+
+/// Half of the bytes that were not synced are on the disk after a power cut, and half are not.
+fn torn(seed: u64) -> FaultConfig {
+    FaultConfig::default().write(WriteConfig {
+        failure_rate: probability!(0.0),
+        retention_rate: probability!(0.5),
+        mode: mode(seed),
+    })
+}
+
+fn mode(seed: u64) -> PartialWriteMode {
+    if seed % 2 == 0 {
+        PartialWriteMode::Prefix
+    } else {
+        PartialWriteMode::Subset
+    }
+}
+
+/// Runs a network through faults by the seed, and checks what it came to.
 pub(super) fn simulate(seed: u64, scenario: &Scenario) -> Outcome {
+    simulate_with(
+        seed,
+        scenario,
+        async |simulation: &mut Simulation<'_>, life: u64| {
+            let lives = simulation.scenario.power_cuts + 1;
+            simulation
+                .trouble(simulation.scenario.trouble / lives as u32)
+                .await;
+            if life + 1 == lives {
+                simulation.heal().await;
+            }
+        },
+    )
+}
+
+/// As [`simulate`], with a story of one's own. After the last life the network must be whole.
+pub(super) fn simulate_with(
+    seed: u64,
+    scenario: &Scenario,
+    story: impl AsyncFn(&mut Simulation<'_>, u64),
+) -> Outcome {
     // The clock of the simulation starts in 1970; entries need room before it.
     let start = Duration::from_secs(1_000_000);
     let time = TimeMs::new(start.as_millis() as u64 - 1_000);
     super::support::log();
+    note_panics();
     let world = World::found_at(
         scenario.validators,
         scenario.epoch_blocks,
@@ -103,12 +142,29 @@ pub(super) fn simulate(seed: u64, scenario: &Scenario) -> Outcome {
     let config = deterministic::Config::default()
         .with_seed(seed)
         .with_start_time(std::time::UNIX_EPOCH + start)
-        .with_timeout(Some(Duration::from_secs(900)));
-    let runner = deterministic::Runner::new(config);
+        .with_timeout(Some(Duration::from_secs(3_600)))
+        .with_catch_panics(true)
+        .with_storage_fault_config(torn(seed));
     let mut failed = Failed(Some(seed));
-    let outcome = runner.start(|context| run(context, &world, scenario));
+    let mut runner = deterministic::Runner::new(config);
+    let mut carried = Carried::of(&world, scenario);
+    for life in 0..=scenario.power_cuts {
+        let (world, story) = (&world, &story);
+        let (back, checkpoint) = runner.start_and_recover(move |context| async move {
+            let mut simulation = Simulation::begin(context, world, (scenario, seed), carried).await;
+            story(&mut simulation, life).await;
+            if life == scenario.power_cuts {
+                simulation.finish();
+                simulation.carried
+            } else {
+                simulation.power_cut()
+            }
+        });
+        carried = back;
+        runner = deterministic::Runner::from(checkpoint);
+    }
     failed.0 = None;
-    outcome
+    carried.outcome
 }
 
 /// Says how to replay a run that fails.
@@ -124,72 +180,139 @@ impl Drop for Failed {
     }
 }
 
-async fn run(context: deterministic::Context, world: &World, scenario: &Scenario) -> Outcome {
-    let places = world
-        .places
-        .iter()
-        .map(|place| engine_key(&place.node_key.public()).expect("a key"));
-    let keys: Vec<_> = places.collect();
-    let config = simulated::Config {
-        max_size: stack::message_max(&PACE.limits),
-        max_peers_per_set: NZUsize!(16),
-        disconnect_on_block: true,
-        tracked_peer_sets: NZUsize!(4),
-    };
-    let network =
-        simulated::Network::new_with_peers(context.child("network"), config, keys.clone());
-    let (network, oracle) = network.await;
-    network.start();
-    let mut simulation = Simulation {
-        context,
-        world,
-        scenario,
-        oracle,
-        keys,
-        nodes: BTreeMap::new(),
-        down: BTreeMap::new(),
-        folder: quick_folder(),
-        lives: 0,
-        acknowledged: Acknowledged::default(),
-        submitted: 0,
-        outcome: Outcome {
-            blocks: 0,
-            acknowledged: 0,
-            crashes: 0,
-            partitions: 0,
-            steps: String::new(),
-        },
-        evidence: Vec::new(),
-    };
-    simulation.link_all(&GOOD).await;
-    for (number, place) in world.places.iter().enumerate() {
-        if scenario.byzantine && number + 1 == world.places.len() {
-            byzantine::start(&simulation.context, &simulation.oracle, world, number).await;
-        } else {
-            simulation.start(number, place.dir.path().to_owned()).await;
+impl Carried {
+    fn of(world: &World, scenario: &Scenario) -> Self {
+        let folder = quick_folder();
+        copy(world.places[0].dir.path(), &folder.path().join("founding"));
+        let mut down = BTreeMap::new();
+        let mut twin_dirs = Vec::new();
+        for (number, place) in world.places.iter().enumerate() {
+            let is_last = number + 1 == world.places.len();
+            match scenario.liar {
+                Liar::Twins if is_last => {
+                    let other = folder.path().join("twin");
+                    copy(place.dir.path(), &other);
+                    twin_dirs = vec![place.dir.path().to_owned(), other];
+                }
+                Liar::Votes | Liar::Blocks if is_last => {}
+                _ => drop(down.insert(number, place.dir.path().to_owned())),
+            }
+        }
+        if scenario.follower {
+            let dir = folder.path().join("follower");
+            copy(world.places[0].dir.path(), &dir);
+            down.insert(world.places.len(), dir);
+        }
+        let outcome = Outcome {
+            twins: u64::from(scenario.liar == Liar::Twins),
+            liars: u64::from([Liar::Votes, Liar::Blocks].contains(&scenario.liar)),
+            skewed: u64::from(scenario.skew),
+            reordered: u64::from(scenario.reorder),
+            ..Outcome::default()
+        };
+        Self {
+            down,
+            twin_dirs,
+            folder,
+            lives: 0,
+            stores: BTreeMap::new(),
+            acknowledged: Acknowledged::default(),
+            submitted: 0,
+            outcome,
+            evidence: Vec::new(),
         }
     }
-    simulation.trouble().await;
-    simulation.heal().await;
-    simulation.finish()
 }
 
-impl Simulation<'_> {
-    fn chance(&mut self, of: u64) -> u64 {
+impl<'a> Simulation<'a> {
+    /// Starts everyone who is down.
+    async fn begin(
+        context: deterministic::Context,
+        world: &'a World,
+        (scenario, seed): (&'a Scenario, u64),
+        carried: Carried,
+    ) -> Self {
+        let places = world.places.iter().map(|place| place.node_key.public());
+        let follower = scenario.follower.then(|| follower_key().public());
+        let keys = places.chain(follower);
+        let keys: Vec<_> = keys
+            .map(|key| engine_key(&key).expect("a node key"))
+            .collect();
+        let config = simulated::Config {
+            max_size: stack::message_max(&PACE.limits),
+            max_peers_per_set: NZUsize!(16),
+            disconnect_on_block: true,
+            tracked_peer_sets: NZUsize!(4),
+        };
+        let network =
+            simulated::Network::new_with_peers(context.child("network"), config, keys.clone());
+        let (network, oracle) = network.await;
+        network.start();
+        let mut simulation = Self {
+            skews: scenario.skews(keys.len(), seed),
+            context,
+            world,
+            scenario,
+            oracle,
+            keys,
+            nodes: BTreeMap::new(),
+            twins: Vec::new(),
+            carried,
+            disks_fail: false,
+        };
+        simulation.link_all(&GOOD).await;
+        let last = world.places.len() - 1;
+        match scenario.liar {
+            Liar::None => {}
+            liar @ (Liar::Votes | Liar::Blocks) => {
+                let oracle = &simulation.oracle;
+                byzantine::start(&simulation.context, oracle, world, (last, liar)).await;
+            }
+            Liar::Twins => simulation.start_twins(last, seed).await,
+        }
+        while !simulation.carried.down.is_empty() {
+            simulation.revive().await;
+        }
+        simulation
+    }
+
+    async fn start_twins(&mut self, number: usize, seed: u64) {
+        self.carried.lives += 1;
+        let twins = twins::start(
+            &self.context,
+            &self.oracle,
+            (self.world, self.scenario),
+            &self.keys,
+            number,
+            (seed, self.carried.lives),
+            [&self.carried.twin_dirs[0], &self.carried.twin_dirs[1]],
+        );
+        self.twins = twins.await.into();
+    }
+
+    pub(super) fn chance(&mut self, of: u64) -> u64 {
         self.context.next_u64() % of
     }
 
-    async fn start(&mut self, number: usize, dir: PathBuf) {
-        self.lives += 1;
+    pub(super) async fn start(&mut self, number: usize, dir: PathBuf) {
+        self.carried.lives += 1;
+        let lost = self.carried.stores.get(&number).copied().unwrap_or(0);
+        let being = Being {
+            dir,
+            store: format!("node-{number}-{lost}"),
+            life: self.carried.lives,
+            skew: self.skews[number],
+            place: (number < self.world.places.len()).then_some(number),
+        };
+        let channels = channels(&self.oracle, &self.keys[number]).await;
         let node = Node::start(
             &self.context,
             self.world,
-            number,
-            self.lives,
-            dir,
+            self.scenario,
+            being,
             &self.oracle,
-        )
-        .await;
+            channels,
+        );
         self.nodes.insert(number, node);
     }
 
@@ -213,24 +336,25 @@ impl Simulation<'_> {
     }
 
     /// One client's entry to a node that runs.
-    fn submit(&mut self) {
+    pub(super) fn submit(&mut self) {
         let numbers: Vec<_> = self.nodes.keys().copied().collect();
         let Some(count) = u64::try_from(numbers.len()).ok().filter(|count| *count > 0) else {
             return;
         };
         let number = numbers[self.chance(count) as usize];
-        self.submitted += 1;
+        self.carried.submitted += 1;
         let now = self
             .context
             .current()
             .duration_since(std::time::UNIX_EPOCH)
             .expect("after 1970");
         let entry = self.world.event(
-            &key(1_000 + number as u64),
-            self.submitted,
+            // The follower's client is the first member.
+            &key(1_000 + (number % self.world.places.len()) as u64),
+            self.carried.submitted,
             now.as_millis() as u64,
         );
-        let acknowledged = Arc::clone(&self.acknowledged);
+        let acknowledged = Arc::clone(&self.carried.acknowledged);
         let listener = move |word: Word| {
             if let Word::Final(done) = word {
                 acknowledged.lock().push((number, *done));
@@ -243,10 +367,9 @@ impl Simulation<'_> {
     }
 
     /// Faults by chance, under load.
-    async fn trouble(&mut self) {
-        let end = self.context.current() + self.scenario.trouble;
-        let faulty_max =
-            (self.scenario.validators as usize - 1) / 3 - usize::from(self.scenario.byzantine);
+    async fn trouble(&mut self, duration: Duration) {
+        let end = self.context.current() + duration;
+        let faulty_max = self.scenario.faulty_max();
         while self.context.current() < end {
             for _ in 0..=self.chance(2) {
                 self.submit();
@@ -259,28 +382,75 @@ impl Simulation<'_> {
                     5 => self.part().await,
                     6 => self.worsen().await,
                     7 | 8 => self.link_all(&GOOD).await,
+                    9 => self.fail_disks(),
+                    10 => self.mend_disks(),
                     _ => {}
                 }
             } else {
                 match fault {
                     // Now and then more than the network can bear: it must stop, not err.
-                    0 if self.down.len() <= faulty_max => self.crash().await,
+                    0 if self.carried.down.len() <= faulty_max => self.crash().await,
                     1..=3 => self.revive().await,
                     4 => self.part().await,
                     5 => self.worsen().await,
                     6..=9 => self.link_all(&GOOD).await,
+                    10 => self.fail_disks(),
+                    11..=13 => self.mend_disks(),
                     _ => {}
                 }
             }
             self.context.sleep(STEP).await;
+            self.bury().await;
             self.note_evidence();
+        }
+    }
+
+    /// From now on a write in so many ends short and a sync in so many fails, whichever node it is of.
+    fn fail_disks(&mut self) {
+        if !self.scenario.disk_faults {
+            return;
+        }
+        self.disks_fail = true;
+        for node in self.nodes.values_mut().chain(&mut self.twins) {
+            node.exposed = true;
+        }
+        let faults = FaultConfig::default()
+            .write(WriteConfig {
+                failure_rate: probability!(0.004),
+                retention_rate: probability!(0.5),
+                mode: mode(self.carried.lives),
+            })
+            .sync(probability!(0.004));
+        *self.context.storage_fault_config().write() = faults;
+    }
+
+    fn mend_disks(&mut self) {
+        self.disks_fail = false;
+        *self.context.storage_fault_config().write() = torn(self.carried.lives);
+    }
+
+    /// Takes note of nodes that stopped: only a failing disk is a reason to.
+    async fn bury(&mut self) {
+        let numbers: Vec<_> = self.nodes.keys().copied().collect();
+        for number in numbers {
+            let node = self.nodes.get_mut(&number).expect("just seen");
+            if !node.has_stopped() {
+                continue;
+            }
+            assert!(
+                node.exposed,
+                "node {number} stopped by itself: {:?}",
+                PANICS.take()
+            );
+            self.carried.outcome.disk_failures += 1;
+            self.kill(number).await;
         }
     }
 
     /// Evidence is kept in memory until it is submitted: a crash loses it.
     fn note_evidence(&mut self) {
-        self.evidence
-            .extend(self.nodes.values().flat_map(Node::evidence));
+        let found = self.nodes.values().flat_map(Node::evidence);
+        self.carried.evidence.extend(found);
     }
 
     async fn crash(&mut self) {
@@ -289,22 +459,97 @@ impl Simulation<'_> {
             return;
         }
         let number = numbers[self.chance(numbers.len() as u64) as usize];
-        let node = self.nodes.remove(&number).expect("just seen");
-        let torn: Vec<u8> = (0..self.chance(200))
-            .map(|_| self.context.next_u32() as u8)
-            .collect();
-        self.lives += 1;
-        let next = self.folder.path().join(format!("{number}-{}", self.lives));
+        self.carried.outcome.crashes += 1;
+        self.kill(number).await;
+        // One at a time may lose the engine's stores, as with a disk that is replaced.
+        let whole = self.scenario.faulty_max() > 0 && self.carried.stores.is_empty();
+        if whole && number < self.world.places.len() && self.chance(4) == 0 {
+            self.lose_store(number);
+        }
+    }
+
+    /// The node that is down starts without what the engine had stored.
+    pub(super) fn lose_store(&mut self, number: usize) {
+        *self.carried.stores.entry(number).or_default() += 1;
+        self.carried.outcome.stores_lost += 1;
+    }
+
+    /// The node that is down starts from the ledger that it was founded with; the engine's stores are whole.
+    pub(super) fn restore_from_the_founding(&mut self, number: usize) {
+        let dir = self.next_dir(&number.to_string());
+        copy(&self.carried.folder.path().join("founding"), &dir);
+        self.carried.down.insert(number, dir);
+    }
+
+    /// Cuts a node off from all others.
+    pub(super) async fn isolate(&self, number: usize) {
+        for other in 0..self.keys.len() {
+            if other != number {
+                self.link(number, other, None).await;
+            }
+        }
+    }
+
+    /// How many entries were acknowledged as final.
+    pub(super) fn acknowledged(&self) -> usize {
+        self.carried.acknowledged.lock().len()
+    }
+
+    /// How much evidence of double votes there is.
+    pub(super) fn evidence(&mut self) -> usize {
+        self.note_evidence();
+        self.carried.evidence.len()
+    }
+
+    /// What a crash leaves of a block that was being written.
+    fn torn_block(&mut self) -> Vec<u8> {
+        let length = self.chance(200);
+        self.carried.outcome.torn_writes += u64::from(length > 0);
+        (0..length).map(|_| self.context.next_u32() as u8).collect()
+    }
+
+    fn next_dir(&mut self, name: &str) -> PathBuf {
+        self.carried.lives += 1;
+        let name = format!("{name}-{}", self.carried.lives);
+        self.carried.folder.path().join(name)
+    }
+
+    pub(super) async fn kill(&mut self, number: usize) {
+        let node = self.nodes.remove(&number).expect("it runs");
+        let torn = self.torn_block();
+        let next = self.next_dir(&number.to_string());
         let dir = node.kill(&next, &torn);
-        self.down.insert(number, dir);
-        self.outcome.crashes += 1;
+        self.carried.down.insert(number, dir);
         // The tasks that were killed are gone before anyone starts again.
         self.context.sleep(Duration::from_millis(1)).await;
     }
 
-    async fn revive(&mut self) {
-        if let Some((number, dir)) = self.down.pop_first() {
+    /// All nodes lose power at once.
+    fn power_cut(mut self) -> Carried {
+        self.note_evidence();
+        for (number, node) in std::mem::take(&mut self.nodes) {
+            let torn = self.torn_block();
+            let next = self.next_dir(&number.to_string());
+            let dir = node.kill(&next, &torn);
+            self.carried.down.insert(number, dir);
+        }
+        let twins = std::mem::take(&mut self.twins);
+        self.carried.twin_dirs.clear();
+        for node in twins {
+            let torn = self.torn_block();
+            let next = self.next_dir("twin");
+            self.carried.twin_dirs.push(node.kill(&next, &torn));
+        }
+        self.carried.outcome.power_cuts += 1;
+        self.carried.outcome.torn_writes += 1;
+        self.carried
+    }
+
+    pub(super) async fn revive(&mut self) {
+        if let Some((number, dir)) = self.carried.down.pop_first() {
             self.start(number, dir).await;
+            let exposed = self.disks_fail;
+            self.nodes.get_mut(&number).expect("just started").exposed = exposed;
         }
     }
 
@@ -318,7 +563,7 @@ impl Simulation<'_> {
                 self.link(one, other, (!apart).then_some(&GOOD)).await;
             }
         }
-        self.outcome.partitions += 1;
+        self.carried.outcome.partitions += 1;
     }
 
     /// Slow links that lose messages.
@@ -333,53 +578,72 @@ impl Simulation<'_> {
         self.link_all(&link).await;
     }
 
-    /// Everyone is back and every link is good: entries must become final again, on every node.
-    async fn heal(&mut self) {
-        self.link_all(&GOOD).await;
-        for from in &self.keys {
-            for to in &self.keys {
-                let honest = |key: &ed25519::PublicKey| {
-                    !self.scenario.byzantine || Some(key) != self.keys.last()
-                };
-                // An honest node never has a reason to cut off another one.
-                if honest(from) && honest(to) {
-                    let blocked = self.oracle.blocked().await.expect("the network runs");
-                    assert!(
-                        !blocked.contains(&(from.clone(), to.clone())),
-                        "an honest node was cut off by another"
-                    );
-                }
-            }
-        }
-        while !self.down.is_empty() {
-            self.revive().await;
-        }
-        let before = self.acknowledged.lock().len();
-        let deadline = self.context.current() + HEAL_WITHIN;
-        loop {
-            self.submit();
-            self.context.sleep(STEP).await;
-            let heights: Vec<_> = self.nodes.values().map(Node::height).collect();
-            let level = heights.iter().all(|height| height == &heights[0]);
-            if level && self.acknowledged.lock().len() >= before + 3 {
-                break;
-            }
+    /// Who may be cut off: the liar.
+    fn liar(&self) -> Option<&ed25519::PublicKey> {
+        let last = &self.keys[self.world.places.len() - 1];
+        (self.scenario.liar != Liar::None).then_some(last)
+    }
+
+    /// An honest node never has a reason to cut off another one.
+    async fn check_blocked(&self) {
+        let blocked = self.oracle.blocked().await.expect("the network runs");
+        for (from, to) in &blocked {
+            let liar = self.liar();
             assert!(
-                self.context.current() < deadline,
-                "no progress after healing: heights {heights:?}, {} of {} acknowledged; {:#?}",
-                self.acknowledged.lock().len(),
-                self.submitted,
+                liar == Some(from) || liar == Some(to),
+                "an honest node was cut off by another: {:#?}",
                 self.nodes.values().map(Node::describe).collect::<Vec<_>>()
             );
         }
     }
 
-    fn finish(mut self) -> Outcome {
-        let acknowledged = self.acknowledged.lock().clone();
-        let dirs: Vec<_> = self.nodes.values().map(|node| node.dir.clone()).collect();
-        if self.scenario.byzantine {
-            self.note_evidence();
-            byzantine::check_evidence(self.world, &self.evidence);
+    /// Everyone is back and every link is good: entries must become final again, on every node.
+    pub(super) async fn heal(&mut self) {
+        self.link_all(&GOOD).await;
+        self.mend_disks();
+        self.bury().await;
+        self.check_blocked().await;
+        while !self.carried.down.is_empty() {
+            self.revive().await;
+        }
+        let before = self.carried.acknowledged.lock().len();
+        let deadline = self.context.current() + HEAL_WITHIN;
+        loop {
+            self.submit();
+            self.context.sleep(STEP).await;
+            // A disk that failed before it was mended may stop its node only now.
+            self.bury().await;
+            while !self.carried.down.is_empty() {
+                self.revive().await;
+            }
+            let heights: Vec<_> = self.nodes.values().map(Node::height).collect();
+            let level = heights.iter().all(|height| height == &heights[0]);
+            let acknowledged = self.carried.acknowledged.lock().len();
+            if level && acknowledged >= before + 3 {
+                break;
+            }
+            assert!(
+                self.context.current() < deadline,
+                "no progress after healing: heights {heights:?}, {acknowledged} of {} acknowledged; {:#?}; {:?}",
+                self.carried.submitted,
+                self.nodes.values().map(Node::describe).collect::<Vec<_>>(),
+                PANICS.take()
+            );
+        }
+        self.check_blocked().await;
+    }
+
+    fn finish(&mut self) {
+        let acknowledged = self.carried.acknowledged.lock().clone();
+        self.note_evidence();
+        let (world, evidence) = (self.world, &self.carried.evidence);
+        match self.scenario.liar {
+            Liar::Votes => byzantine::check_evidence(world, evidence, true),
+            Liar::Twins => byzantine::check_evidence(world, evidence, false),
+            Liar::None | Liar::Blocks => assert!(
+                self.carried.outcome.stores_lost > 0 || evidence.is_empty(),
+                "an honest validator is accused: {evidence:?}"
+            ),
         }
         let ledgers: Vec<_> = self
             .nodes
@@ -393,11 +657,24 @@ impl Simulation<'_> {
                 ledger.refusing()
             );
         }
-        self.outcome.blocks = check::agreement(&self.world.genesis, &ledgers);
+        self.carried.outcome.blocks = check::agreement(&world.genesis, &ledgers);
         check::durability(&ledgers, &acknowledged);
-        self.outcome.acknowledged = acknowledged.len() as u64;
-        assert!(!dirs.is_empty());
-        self.outcome.steps = self.context.auditor().state();
-        self.outcome
+        for twin in &self.twins {
+            // What even a twin has final is the network's.
+            check::agreement(
+                &world.genesis,
+                &[Arc::clone(&ledgers[0]), Arc::clone(&twin.ledger)],
+            );
+        }
+        if !self.scenario.disk_faults {
+            let panics = PANICS.take();
+            assert!(
+                panics.is_empty(),
+                "a task broke its own invariant: {panics:?}"
+            );
+        }
+        self.carried.outcome.acknowledged = acknowledged.len() as u64;
+        assert!(!ledgers.is_empty());
+        self.carried.outcome.steps = self.context.auditor().state();
     }
 }

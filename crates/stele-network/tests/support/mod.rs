@@ -198,7 +198,7 @@ pub fn submit(ledger: &Ledger, entry: &Entry) -> Receiver<Result<Finalised, Refu
     let admitted = ledger.submit(entry.bytes().to_vec(), move |progress| {
         let _ = match progress {
             Progress::Admitted(_) => Ok(()),
-            Progress::Refused(refusal) => sender.send(Err(refusal)),
+            Progress::Refused(refusal) | Progress::Unknown(refusal) => sender.send(Err(refusal)),
             Progress::Final(done) => sender.send(Ok(*done)),
         };
     });

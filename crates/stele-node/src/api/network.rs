@@ -89,7 +89,8 @@ pub async fn network(State(app): State<SharedApp>) -> Json<NetworkView> {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct HealthView {
     /// `ok`; `read-only` when the node was started so; `upgrade-needed` when it has stopped before a block that a newer program must
-    /// judge; `refusing` when reads go on but nothing new is taken; `stalled` when too few validators are heard for anything to become final.
+    /// judge; `refusing` when reads go on but nothing new is taken; `stalled` when too few validators are heard for anything to become final, or this node
+    /// takes no part any more.
     pub status: &'static str,
     /// The newest height.
     pub height: u64,
@@ -107,7 +108,7 @@ fn stalled(app: &SharedApp) -> Option<Problem> {
     let alarms = app.network.as_ref()?.status().alarms;
     let alarm = alarms
         .into_iter()
-        .find(|alarm| alarm.code == "network.no-quorum")?;
+        .find(|alarm| ["network.stopped", "network.no-quorum"].contains(&alarm.code.as_str()))?;
     Some(Problem::new(
         StatusCode::SERVICE_UNAVAILABLE,
         &alarm.code,

@@ -86,6 +86,7 @@ pub(super) fn save(
 pub(super) fn kid_of(cose_key: &[u8]) -> Result<KeyId, Stop> {
     match PublicKey::from_cose_key(cose_key) {
         Ok(key) if !key.suite().is_for_parties() => Err(refusals::NETWORK_SUITE.about(key.suite())),
+        Ok(key) if key.is_small_order() => Err((&refusals::SMALL_ORDER).into()),
         Ok(key) => Ok(key.kid()),
         Err(error) => Err(refusals::BAD_KEY.about(error)),
     }

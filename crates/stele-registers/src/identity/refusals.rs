@@ -17,6 +17,8 @@ rules! {
         "Sign with an active key of the party.";
     NETWORK_SUITE = "identity.key.network-suite", "Keys of this suite belong to networks, which sign blocks with them; a party cannot use one.",
         "Register a key of another suite, such as Ed25519 or ES256.";
+    SMALL_ORDER = "identity.key.small-order", "The Ed25519 key is a point of small order, so anyone can sign for it.",
+        "Make a key with a usual library; no honest one gives such a key.";
     BAD_KEY = "identity.key.malformed", "The key is not a COSE_Key of a suite that this network knows.",
         "Send exactly the members that docs/format.md section 2 lists, in deterministic encoding.";
     KEY_EXISTS = "identity.key.exists", "The key is registered already, and a key belongs to one party for ever.",

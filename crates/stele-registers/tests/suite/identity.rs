@@ -72,6 +72,12 @@ fn parties_and_keys() {
         body("organisation", None, &[&a, &network]),
         "identity.key.network-suite",
     );
+    // A point of order 4, and the same in a hybrid key: ZIP-215 would accept anyone's signature under it.
+    let mut weak =
+        json!("a3010120062158200000000000000000000000000000000000000000000000000000000000000000");
+    let mut with_weak = body("organisation", None, &[&a]);
+    with_weak["keys"].as_array_mut().unwrap().push(weak.take());
+    world.no(&a, &[], register, with_weak, "identity.key.small-order");
     world.ok(
         &a,
         &[&b],
