@@ -117,6 +117,7 @@ fn the_same_seed_takes_the_same_steps() {
         reorder: true,
         skew: true,
         follower: true,
+        reshares: true,
         ..Scenario::of(4)
     };
     let (first, second) = (simulate(7, &everything), simulate(7, &everything));

@@ -16,8 +16,12 @@ use commonware_runtime::{Clock as _, Supervisor as _, deterministic};
 use commonware_utils::{NZUsize, Probability, probability};
 use parking_lot::Mutex;
 use rand_core::Rng as _;
+use stele_core::cbor::BodyBuilder;
 use stele_core::id::TimeMs;
+use stele_core::suite::SigningKey;
 use stele_ledger::ledger::{Finalised, Progress as Word};
+
+use stele_registers::governance::{self, ProposalStatus, proposals::encode_action};
 
 use super::node::{Being, Node, PACE, Peers, channels, copy, follower_key};
 use super::scenario::{Liar, Outcome, Scenario};
@@ -366,6 +370,44 @@ impl<'a> Simulation<'a> {
             .submit(entry.bytes().to_vec(), listener);
     }
 
+    /// The stewards propose new shares for the committee, or vote on what is proposed.
+    fn decide_on_new_shares(&mut self) {
+        let numbers: Vec<_> = self.nodes.keys().copied().collect();
+        let Some(count) = u64::try_from(numbers.len()).ok().filter(|count| *count > 0) else {
+            return;
+        };
+        let node = numbers[self.chance(count) as usize];
+        let ledger = Arc::clone(&self.nodes[&node].ledger);
+        let newest = governance::proposal_count(ledger.state()).expect("readable");
+        let proposal = governance::proposal(ledger.state(), newest).expect("readable");
+        let open = proposal.filter(|proposal| proposal.status == ProposalStatus::Open);
+        let now = self.context.current().duration_since(std::time::UNIX_EPOCH);
+        let now = now.expect("after 1970").as_millis() as u64;
+        let members = self.world.places.iter().map(|place| &*place.member);
+        let entry = |member: &SigningKey, command: &str, body: Vec<u8>| {
+            let entry = self
+                .world
+                .entry_at(member, now, governance::NAME, command, body);
+            // A node may refuse; the stewards try again.
+            let _ = ledger.submit(entry.bytes().to_vec(), |_| {});
+        };
+        if open.is_none() {
+            let refresh = BodyBuilder::new().uint("dealing-ms", 3_000).build();
+            let body = BodyBuilder::new()
+                .text("title", "New shares")
+                .bytes_list("actions", &[encode_action("committee.refresh", &refresh)]);
+            let proposer = &self.world.places[0].member;
+            entry(proposer, "proposal.open", body.build());
+            return;
+        }
+        for member in members {
+            let body = BodyBuilder::new()
+                .uint("number", newest)
+                .bool("approve", true);
+            entry(member, "proposal.vote", body.build());
+        }
+    }
+
     /// Faults by chance, under load.
     async fn trouble(&mut self, duration: Duration) {
         let end = self.context.current() + duration;
@@ -373,6 +415,9 @@ impl<'a> Simulation<'a> {
         while self.context.current() < end {
             for _ in 0..=self.chance(2) {
                 self.submit();
+            }
+            if self.scenario.reshares && self.chance(4) == 0 {
+                self.decide_on_new_shares();
             }
             let fault = self.chance(16);
             if self.scenario.harsh {
@@ -675,6 +720,8 @@ impl<'a> Simulation<'a> {
         }
         self.carried.outcome.acknowledged = acknowledged.len() as u64;
         assert!(!ledgers.is_empty());
+        let committee = governance::committee_number(ledgers[0].state());
+        self.carried.outcome.resharings = committee.expect("readable").expect("a committee") - 1;
         self.carried.outcome.steps = self.context.auditor().state();
     }
 }

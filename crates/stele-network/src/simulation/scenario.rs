@@ -33,6 +33,8 @@ pub(super) struct Scenario {
     pub(super) reorder: bool,
     /// Clocks differ by tenths of a second, and those of as many nodes as may be faulty by seconds.
     pub(super) skew: bool,
+    /// The stewards keep deciding on new shares of the network key.
+    pub(super) reshares: bool,
     /// A node without a vote follows the logs.
     pub(super) follower: bool,
     /// The engine's blocks that are kept for peers behind, and how far behind a node joins anew.
@@ -63,6 +65,7 @@ impl Scenario {
             disk_faults: false,
             reorder: false,
             skew: false,
+            reshares: false,
             follower: false,
             retention: 1_000_000,
             catch_up_at: 512,
@@ -90,6 +93,7 @@ impl Scenario {
             reorder: one_in(2),
             skew: one_in(2),
             follower: one_in(2),
+            reshares: one_in(3),
             ..Self::of(validators)
         }
     }
@@ -135,13 +139,15 @@ pub(super) struct Outcome {
     pub(super) liars: u64,
     pub(super) skewed: u64,
     pub(super) reordered: u64,
+    /// How often the shares of the network key were replaced.
+    pub(super) resharings: u64,
     /// The runtime's digest of every step that was taken.
     pub(super) steps: String,
 }
 
 impl Outcome {
     /// The counts with their names.
-    pub(super) fn counts(&self) -> [(&'static str, u64); 12] {
+    pub(super) fn counts(&self) -> [(&'static str, u64); 13] {
         [
             ("blocks", self.blocks),
             ("entries acknowledged", self.acknowledged),
@@ -155,6 +161,7 @@ impl Outcome {
             ("runs with a liar", self.liars),
             ("runs with skewed clocks", self.skewed),
             ("runs with reordered messages", self.reordered),
+            ("resharings of the key", self.resharings),
         ]
     }
 }
