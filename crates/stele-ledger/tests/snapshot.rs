@@ -5,27 +5,25 @@ mod support;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::channel;
 
 use stele_core::block::Certificate;
 use stele_core::entry::{Entry, WINDOW_MS_MAX};
-use stele_core::id::{Height, LogIndex, TimeMs, sha256};
-use stele_core::machine::Refusal;
+use stele_core::id::{Height, LogIndex, sha256};
 use stele_core::receipt::verify;
 use stele_ledger::doctor;
 use stele_ledger::ledger::{
-    Certifier, Finalised, Ledger, LedgerError, LedgerOptions, OrderedBlock, Progress, Uncertified,
-    system_time,
+    Certifier, Ledger, LedgerError, LedgerOptions, OrderedBlock, Uncertified,
 };
-use stele_ledger::log::{LogError, LogOptions, TreeError};
+use stele_ledger::log::{LogError, TreeError};
 use stele_ledger::snapshot::{
     CHUNK_BYTES, Part, SnapshotError, SnapshotManifest, SnapshotSink, SnapshotSource, adopt,
     restore, staging,
 };
 use support::rng::Rng;
 use support::timed::Timed;
-use support::{World, copy_folder, key, quick_folder, record_event, submit};
+use support::{World, copy_folder, key, quick_folder, submit};
 
 /// A ledger of three hours with four snapshots' worth of history, and a snapshot of its end.
 struct Prepared {
