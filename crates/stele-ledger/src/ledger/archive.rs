@@ -9,9 +9,9 @@ use stele_core::id::Height;
 use super::open::Shared;
 use super::persist::on_thread;
 use super::recover::replayable_from;
-use super::{Head, Ledger, LedgerError, Threads};
+use super::{Ledger, LedgerError, Threads};
 
-/// How long after an attempt that moved nothing, or failed, the next one is made.
+/// How long after an attempt that failed the next one is made.
 const PAUSE: Duration = Duration::from_secs(10);
 
 /// The persisting thread's part in it: when to begin.
@@ -32,21 +32,29 @@ impl Archiving {
         let Some(after) = shared.options.archive_after_blocks else {
             return;
         };
-        let Some(below) = (head.get() + 1).checked_sub(after).map(Height::new) else {
-            return;
-        };
         if let Some(running) = self.running.take_if(|running| running.is_finished()) {
-            let moved = running.join().unwrap_or(false);
-            self.not_before = (!moved).then(|| Instant::now() + PAUSE);
+            self.note(running.join().unwrap_or(false));
         }
         let waits = self.not_before.is_some_and(|time| Instant::now() < time);
-        if self.running.is_some() || waits || !shared.log.has_segment_below(below) {
+        if self.running.is_some() || waits {
             return;
         }
-        let running = on_thread(shared, move |shared| move_below(shared, below));
+        let below = Height::new((head.get() + 1).saturating_sub(after));
+        if !shared.log.has_segment_below(below) {
+            return;
+        }
+        let below = match limit(shared, below) {
+            Ok(below) => below,
+            Err(error) => return self.note(note_fault(shared, Err(error))),
+        };
+        if !shared.log.has_segment_below(below) {
+            return;
+        }
+        let running = on_thread(shared, move |shared| {
+            note_fault(shared, shared.log.archive_below(below).map_err(Into::into))
+        });
         if shared.options.threads == Threads::Caller {
-            let moved = running.join().unwrap_or(false);
-            self.not_before = (!moved).then(|| Instant::now() + PAUSE);
+            self.note(running.join().unwrap_or(false));
         } else {
             self.running = Some(running);
         }
@@ -57,27 +65,31 @@ impl Archiving {
             let _ = running.join();
         }
     }
+
+    fn note(&mut self, done: bool) {
+        self.not_before = (!done).then(|| Instant::now() + PAUSE);
+    }
 }
 
-/// Returns whether anything was moved. What cannot be moved stays in the hot folder, and the reason can be asked for.
-fn move_below(shared: &Shared, below: Height) -> bool {
-    let head = shared.head.read().clone();
-    let moved = archive(shared, &head, below);
-    let fault = moved.as_ref().err().map(|error| {
-        use std::error::Error as _;
+/// Keeps the reason of a failure, to be asked for; what could not be moved stays in the hot folder. Returns whether there was none.
+fn note_fault(shared: &Shared, moved: Result<u64, LedgerError>) -> bool {
+    use std::error::Error as _;
+
+    let fault = moved.err().map(|error| {
         let cause = error.source().map(|cause| format!(": {cause}"));
         format!("{error}{}", cause.unwrap_or_default())
     });
+    let done = fault.is_none();
     *shared.archive_fault.lock() = fault;
-    moved.is_ok_and(|segments| segments > 0)
+    done
 }
 
-fn archive(shared: &Shared, head: &Head, below: Height) -> Result<u64, LedgerError> {
-    // An opening reads the blocks of the last hour, and must not need the archive.
+/// An opening reads the blocks of the last hour, and must not need the archive. One block before them stays hot too: it shows that
+/// those below are older than the hour.
+fn limit(shared: &Shared, below: Height) -> Result<Height, LedgerError> {
+    let head = shared.head.read().clone();
     let needed = replayable_from(&shared.log, &head.certificate)?;
-    // One block before them stays hot too: it shows that those below are older than the hour.
-    let needed = Height::new(needed.get().saturating_sub(1));
-    Ok(shared.log.archive_below(below.min(needed))?)
+    Ok(below.min(Height::new(needed.get().saturating_sub(1))))
 }
 
 impl Ledger {
@@ -87,9 +99,9 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError::Log`]; what was moved before stays moved.
     pub fn archive(&self, keep_blocks: u64) -> Result<u64, LedgerError> {
-        let head = self.head();
-        let below = (head.height().get() + 1).saturating_sub(keep_blocks);
-        archive(&self.shared, &head, Height::new(below))
+        let below = (self.head().height().get() + 1).saturating_sub(keep_blocks);
+        let below = limit(&self.shared, Height::new(below))?;
+        Ok(self.shared.log.archive_below(below)?)
     }
 
     /// Why the last attempt to move a segment into the archive failed; `None` if it did not.
