@@ -59,6 +59,10 @@ pub struct Kept {
 
 /// What is to be put on the disk before the meeting goes on.
 #[derive(Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "two are made in the life of a network"
+)]
 pub enum Task {
     /// The share, with the public side of all; then [`Meeting::share_kept`].
     KeepShare {
