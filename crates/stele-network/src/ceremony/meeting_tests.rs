@@ -139,9 +139,7 @@ impl World {
     fn deliver(&mut self, from: usize, to: usize, bytes: &[u8]) -> Vec<(usize, usize, Vec<u8>)> {
         let from = self.key_of(from);
         let answers = self.meetings[to].receive(from, bytes).unwrap();
-        let answers = answers
-            .into_iter()
-            .map(|(receiver, bytes)| (receiver, bytes));
+        let answers = answers.into_iter();
         answers
             .map(|(receiver, bytes)| (to, self.number_of(&receiver), bytes))
             .collect()

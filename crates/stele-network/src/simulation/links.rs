@@ -54,7 +54,7 @@ impl<R: Receiver<PublicKey = Key>> Receiver for Reordering<R> {
         loop {
             let Some((until, _)) = self.held else {
                 let message = self.inner.recv().await?;
-                if self.dice.next_u64() % self.one_in > 0 {
+                if !self.dice.next_u64().is_multiple_of(self.one_in) {
                     return Ok(message);
                 }
                 self.held = Some((self.timer.current() + HELD_FOR, message));

@@ -102,7 +102,7 @@ fn torn(seed: u64) -> FaultConfig {
 }
 
 fn mode(seed: u64) -> PartialWriteMode {
-    if seed % 2 == 0 {
+    if seed.is_multiple_of(2) {
         PartialWriteMode::Prefix
     } else {
         PartialWriteMode::Subset

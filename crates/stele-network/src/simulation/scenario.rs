@@ -75,7 +75,7 @@ impl Scenario {
     /// What else happens is drawn from the seed, so that a seed names the whole run.
     pub(super) fn drawn(validators: u64, seed: u64) -> Self {
         let mut state = seed;
-        let mut one_in = |of: u64| mix(&mut state) % of == 0;
+        let mut one_in = |of: u64| mix(&mut state).is_multiple_of(of);
         let liar = if one_in(5) {
             Liar::Votes
         } else if one_in(5) {
