@@ -257,18 +257,6 @@ where
         .spawn(move |_| membership.run(dealings));
     let is_member = |committee: &Committee| committee.index_of(&me.public()).is_some();
     let reached = Reached::open(context.child("reached"), &partition).await;
-    let genesis = Block::genesis(&network, &genesis_committee, chain.genesis_time());
-    let digest = genesis.digest();
-    if last.is_none() && chain.height().get() == 0 {
-        // Before anything is read from others: a later life must not take this first one for one whose journal was lost.
-        let mark = Mark {
-            epoch: 0,
-            committee: 1,
-            start: MarkStart::Boundary(digest),
-        };
-        marks.enter(&mark).await;
-        last = Some(mark);
-    }
     let mut far = false;
     if is_member(&known) {
         follower.listen(known.sharing.quorum()).await;
@@ -303,6 +291,8 @@ where
     let public_key = me.engine_key().public_key();
 
     tracing::debug!(node = %node, height = %chain.height(), epoch = last.as_ref().map(|mark| mark.epoch), "the engine opens");
+    let genesis = Block::genesis(&network, &genesis_committee, chain.genesis_time());
+    let digest = genesis.digest();
     if last.is_none() {
         let mark = Mark {
             epoch: 0,
