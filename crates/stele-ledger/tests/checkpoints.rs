@@ -7,7 +7,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use stele_core::id::Height;
+use stele_core::id::{Height, TimeMs};
 use stele_ledger::ledger::{
     Certifier, Ledger, LedgerOptions, OrderedBlock, Uncertified, system_time,
 };
@@ -52,7 +52,8 @@ fn a_checkpoint_is_never_ahead_of_the_log() {
     for position in 1..=BLOCKS + AHEAD {
         ledger.order(OrderedBlock {
             position,
-            time: system_time(),
+            // Times of ordered blocks rise.
+            time: TimeMs::new(system_time().get() + position),
             entries: vec![Arc::from(entry.bytes())],
             certificate: None,
             done: Box::new(|_| {}),

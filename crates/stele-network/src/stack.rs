@@ -191,6 +191,13 @@ where
     let known = chain
         .committee()
         .unwrap_or_else(|_| genesis_committee.clone());
+    let begun = match secrets.has_begun() {
+        Ok(begun) => begun,
+        Err(error) => {
+            tracing::error!(%error, "it could not be read whether this node has taken part");
+            return Ended::Broken;
+        }
+    };
     let shares: Shares = match secrets.shares() {
         Ok(shares) => Arc::new(RwLock::new(shares)),
         Err(error) => {
@@ -264,9 +271,11 @@ where
         far = follower.is_far_behind(catch_up_at, pace.idle);
         follower.catch_up(&known, reached.height()).await;
     }
-    // The log is ahead of an engine that knows nothing: its stores are gone, or were never here.
-    let lost = last.is_none() && chain.height().get() > 0;
-    if !is_member(&known) || lost || far {
+    // The engine knows nothing: either it never ran here, or its journal of votes is gone.
+    let lost = last.is_none() && begun;
+    // Only founders begin with the engine's first block.
+    let fresh = last.is_none() && !begun && known.number == 1;
+    if !is_member(&known) || far || (last.is_none() && !fresh) {
         let member = {
             let (chain, me) = (chain.clone(), Arc::clone(&me));
             move || {
@@ -276,7 +285,8 @@ where
             }
         };
         // The engine's own journal is the way back when all nodes were down and none can tell where it stood.
-        let patience = (is_member(&known) && !lost).then_some(JOIN_WITHIN);
+        let may_go_on = is_member(&known) && (last.is_some() || fresh);
+        let patience = may_go_on.then_some(JOIN_WITHIN);
         if let Some(joined) = follower.join(member, lost, patience).await {
             let mark = Mark {
                 epoch: joined.epoch,
@@ -301,6 +311,11 @@ where
         };
         marks.enter(&mark).await;
         last = Some(mark);
+    }
+    // After the mark: a node that is killed in between has one, and takes part by it.
+    if let Err(error) = secrets.begin() {
+        tracing::error!(%error, "it could not be noted that this node takes part");
+        return Ended::Broken;
     }
     for mark in marks.all() {
         match chain.committee_numbered(mark.committee) {

@@ -522,6 +522,7 @@ impl Shared {
         if let Some(member) = self.member() {
             let reason = match &*self.halted.lock() {
                 Some(Halted::Broken(reason)) => reason.clone(),
+                Some(Halted::DiskFull) => "the disk was full when it was closed".to_owned(),
                 _ => "the next block needs a newer program".to_owned(),
             };
             member.abandon(self, &reason);
@@ -536,6 +537,7 @@ impl Shared {
     pub(super) fn refuse_halted(&self) -> Refusal {
         let reason = match &*self.halted.lock() {
             Some(Halted::Upgrade(upgrade)) => return refuse_upgrade(upgrade),
+            Some(Halted::DiskFull) => return self.refuse_disk_full(),
             Some(Halted::Broken(reason)) => reason.clone(),
             None => "it is shutting down".to_owned(),
         };
@@ -619,6 +621,8 @@ pub(crate) fn write_genesis(dir: &Path, genesis: &Genesis) -> Result<(), LedgerE
 pub(super) enum Halted {
     /// Something is wrong.
     Broken(String),
+    /// The disk was full when the ledger was closed: what waits is refused.
+    DiskFull,
     /// The next block is judged by a version that this program lacks. Nothing is wrong.
     Upgrade(Upgrade),
 }

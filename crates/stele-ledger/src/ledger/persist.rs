@@ -11,7 +11,7 @@ use stele_core::machine::Refusal;
 
 use super::archive::Archiving;
 use super::execute::ExecutedBlock;
-use super::open::Shared;
+use super::open::{Halted, Shared};
 use super::stats::LedgerStats;
 use super::submit::{Progress, leave_open, refuse};
 use super::{Head, Threads};
@@ -74,7 +74,7 @@ impl Persister {
             }
             Err(WriteError::NoSpace) => {
                 let refusal = shared.refuse_disk_full();
-                shared.halt("the disk was full when it was closed");
+                shared.halt_for(Halted::DiskFull);
                 give_up(shared, block, &refusal);
                 self.stopped = Some(refusal);
             }

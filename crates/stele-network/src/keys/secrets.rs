@@ -69,6 +69,18 @@ pub trait Secrets: Send + Sync {
     /// [`KeyError`].
     fn forget_shares_before(&self, committee: u64) -> Result<(), KeyError>;
 
+    /// Whether this node has ever taken part in the engine. Kept apart from the engine's own journal, so that a node knows when that was lost.
+    ///
+    /// # Errors
+    /// [`KeyError`].
+    fn has_begun(&self) -> Result<bool, KeyError>;
+
+    /// Notes that this node takes part from now on.
+    ///
+    /// # Errors
+    /// [`KeyError`].
+    fn begin(&self) -> Result<(), KeyError>;
+
     /// The dealings to this node in a round.
     ///
     /// # Errors
@@ -82,7 +94,11 @@ pub trait Secrets: Send + Sync {
     fn keep_dealing(&self, round: u64, dealing: &Dealing) -> Result<(), KeyError>;
 }
 
-/// Secrets as files that only their owner reads: `share-N.key`, and `dealing-R-KEY.key` for round R and a dealer.
+/// The empty file that says that the node has taken part.
+const BEGUN: &str = "begun";
+
+/// Secrets as files that only their owner reads: `share-N.key`, and `dealing-R-KEY.key` for round R and a dealer. `begun` is
+/// there once the node has taken part.
 #[derive(Debug, Clone)]
 pub struct SecretsFolder {
     dir: PathBuf,
@@ -159,6 +175,14 @@ impl Secrets for SecretsFolder {
         self.forget("share-", committee)
     }
 
+    fn has_begun(&self) -> Result<bool, KeyError> {
+        Ok(self.dir.join(BEGUN).exists())
+    }
+
+    fn begin(&self) -> Result<(), KeyError> {
+        file::write(&self.dir.join(BEGUN), b"")
+    }
+
     fn dealings(&self, round: u64) -> Result<Vec<Dealing>, KeyError> {
         let mut dealings = Vec::new();
         for (number, path) in self.files("dealing-")? {
@@ -189,6 +213,7 @@ pub struct MemorySecrets {
 
 #[derive(Debug, Default)]
 struct Kept {
+    begun: bool,
     shares: BTreeMap<u64, Share>,
     dealings: BTreeMap<(u64, [u8; 32]), Dealing>,
 }
@@ -196,9 +221,12 @@ struct Kept {
 impl MemorySecrets {
     /// With these shares.
     pub fn new(shares: BTreeMap<u64, Share>) -> Self {
-        let dealings = BTreeMap::new();
+        let kept = Kept {
+            shares,
+            ..Kept::default()
+        };
         Self {
-            kept: Mutex::new(Kept { shares, dealings }),
+            kept: Mutex::new(kept),
         }
     }
 }
@@ -216,6 +244,15 @@ impl Secrets for MemorySecrets {
     fn forget_shares_before(&self, committee: u64) -> Result<(), KeyError> {
         let mut kept = self.kept.lock();
         kept.shares = kept.shares.split_off(&committee);
+        Ok(())
+    }
+
+    fn has_begun(&self) -> Result<bool, KeyError> {
+        Ok(self.kept.lock().begun)
+    }
+
+    fn begin(&self) -> Result<(), KeyError> {
+        self.kept.lock().begun = true;
         Ok(())
     }
 
@@ -263,6 +300,9 @@ mod tests {
             secrets.dealings(3).unwrap(),
             [dealing(1), dealing(2)].to_vec()
         );
+        assert!(!secrets.has_begun().unwrap());
+        secrets.begin().unwrap();
+        assert!(secrets.has_begun().unwrap());
         secrets.keep_dealing(4, &dealing(1)).unwrap();
         assert!(secrets.dealings(3).unwrap().is_empty());
         assert_eq!(secrets.dealings(4).unwrap(), [dealing(1)].to_vec());

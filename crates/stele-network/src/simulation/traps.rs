@@ -158,7 +158,8 @@ fn a_follower_is_served_altered_blocks() {
         ..Scenario::of(4)
     };
     simulate_with(6, &scenario, async |simulation: &mut Simulation<'_>, _| {
-        load(simulation, 4).await;
+        // Blocks are asked for in turn, so that the liar has its turn too.
+        load(simulation, 24).await;
         simulation.heal().await;
         let follower = &simulation.nodes[&4];
         let faults = follower.faults();
