@@ -10,7 +10,7 @@ export default defineConfig({
   reporter: process.env["CI"] ? "line" : "list",
   forbidOnly: true,
   workers: 2,
-  timeout: 45_000,
+  timeout: 180_000,
   expect: { timeout: 10_000 },
   use: {
     baseURL: process.env["CONSOLE_URL"] ?? "",

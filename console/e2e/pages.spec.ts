@@ -5,7 +5,7 @@ import { expect, test, views, visit } from "./fixtures";
 
 for (const colorScheme of ["light", "dark"] as const) {
   test(`every view has no serious accessibility finding, ${colorScheme}`, async ({ page, request }) => {
-    test.setTimeout(120_000);
+    test.setTimeout(300_000);
     await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
     for (const [name, hash, heading] of await views(request)) {
       await visit(page, hash, heading);
@@ -17,6 +17,7 @@ for (const colorScheme of ["light", "dark"] as const) {
 }
 
 test("every view fits a phone, and what scrolls can be scrolled by keyboard", async ({ page, request }) => {
+  test.setTimeout(300_000);
   await page.setViewportSize({ width: 390, height: 844 });
   for (const [name, hash, heading] of await views(request)) {
     await visit(page, hash, heading);

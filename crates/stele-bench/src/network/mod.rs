@@ -50,7 +50,7 @@ pub struct Options {
     pub entries: u64,
     /// Entries that the validator that comes back has missed.
     pub missed: u64,
-    /// This program with the arguments that make it call [`validator`]; the folder is appended.
+    /// This program with the arguments that make it call [`validator()`]; the folder is appended.
     pub validator_command: Vec<String>,
     /// The commit, if known.
     pub commit: String,

@@ -9,7 +9,7 @@ use crate::merkle::checkpoint::{
 use crate::suite::{PublicKey, SigningKey};
 
 /// Signature type of a line that carries a block certificate: C2SP leaves 0xff to types without a number of their own,
-/// and [`CERTIFICATE_TYPE`] follows it.
+/// and `CERTIFICATE_TYPE` follows it.
 pub const KEY_TYPE_CERTIFICATE: u8 = 0xff;
 /// The identifier behind the type byte, before the network key.
 const CERTIFICATE_TYPE: &[u8] = b"stele/certificate/v1";

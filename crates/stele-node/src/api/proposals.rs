@@ -158,7 +158,7 @@ pub struct ProposalQuery {
 }
 
 /// Proposals, newest first.
-#[utoipa::path(get, path = "/v1/network/proposals", tag = "network", params(ProposalQuery), responses((status = 200, body = ProposalPage)))]
+#[utoipa::path(get, path = "/v1/network/proposals", tag = "network", params(ProposalQuery), responses((status = 200, body = ProposalPage), (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Refused; nothing changed")))]
 pub async fn proposals(
     State(app): State<SharedApp>,
     Query(query): Query<ProposalQuery>,
@@ -183,7 +183,7 @@ pub async fn proposals(
 }
 
 /// One proposal.
-#[utoipa::path(get, path = "/v1/network/proposals/{number}", tag = "network", params(("number" = u64, Path, description = "Its number")), responses((status = 200, body = ProposalView), (status = 404, body = Problem)))]
+#[utoipa::path(get, path = "/v1/network/proposals/{number}", tag = "network", params(("number" = u64, Path, description = "Its number")), responses((status = 200, body = ProposalView), (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Refused; nothing changed")))]
 pub async fn proposal(
     State(app): State<SharedApp>,
     Path(number): Path<u64>,
