@@ -490,7 +490,8 @@ impl<'a> Simulation<'a> {
             let panics = PANICS.take();
             // What a failing disk has left may be a store that the engine does not open any more. Its operator replaces the store, as
             // docs/operations.md says.
-            let unopened = self.carried.scarred.contains(&number)
+            let unopened = !exposed
+                && self.carried.scarred.contains(&number)
                 && panics
                     .iter()
                     .any(|panic| panic.contains("failed to initialize"));
