@@ -164,7 +164,7 @@ where
         let mut say_at = context.current();
         let mut leave_at = None;
         loop {
-            if self.work()? {
+            if self.work(context)? {
                 // The others wait for what is new.
                 say_at = context.current();
             }
@@ -193,8 +193,9 @@ where
         }
     }
 
-    /// Puts on the disk what is to be there before more is said. Returns whether there was something.
-    fn work(&mut self) -> Result<bool, FoundingError> {
+    /// Puts on the disk what is to be there before more is said, and shows each step, however fast the next one follows. Returns
+    /// whether there was something.
+    fn work(&mut self, context: &tokio::Context) -> Result<bool, FoundingError> {
         let mut worked = false;
         while let Some(task) = self.meeting.task()? {
             worked = true;
@@ -214,6 +215,7 @@ where
                     self.meeting.seat_taken();
                 }
             }
+            self.show(context);
         }
         Ok(worked)
     }

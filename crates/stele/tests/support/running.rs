@@ -69,10 +69,15 @@ impl Running {
 
     fn wait(&mut self, what: &str, mut wanted: impl FnMut(&str) -> Option<()>) {
         let deadline = Instant::now() + PATIENCE;
-        while wanted(&self.text()).is_none() {
+        loop {
+            // Before its words are read, so that none of an ended process are missed.
             let ended = self.child.try_wait().expect("a child");
-            assert!(ended.is_none(), "ended without {what}:\n{}", self.text());
-            assert!(Instant::now() < deadline, "no {what}:\n{}", self.text());
+            let said = self.text();
+            if wanted(&said).is_some() {
+                return;
+            }
+            assert!(ended.is_none(), "ended without {what}:\n{said}");
+            assert!(Instant::now() < deadline, "no {what}:\n{said}");
             std::thread::sleep(LOOK_EVERY);
         }
     }
