@@ -8,8 +8,10 @@
 //! - [`identity`]: parties, keys, recovery, devices, accreditations
 //! - [`trace`]: supply-chain event commitments, custody, lots, recalls
 //! - [`statement`]: signed statements of other formats, registered by hash (SCITT)
+//! - [`credential`]: what issuers commit to: schemas, issued batches, status lists, documents with several signers
 
 pub mod context;
+pub mod credential;
 pub mod fields;
 pub mod governance;
 pub mod history;

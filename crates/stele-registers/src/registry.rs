@@ -20,7 +20,7 @@ use crate::context::{Context, Cosigner, Frame, Namespace};
 use crate::identity::lookup::{self, Found};
 use crate::register::{Register, Stop};
 use crate::spec::{CommandSpec, EventSpec, RefusalSpec};
-use crate::{governance, identity, statement, trace};
+use crate::{credential, governance, identity, statement, trace};
 
 /// The command's register is not on this network.
 pub const UNKNOWN_REGISTER: RefusalSpec = RefusalSpec::new(
@@ -123,7 +123,7 @@ impl Registry {
         }
     }
 
-    /// Governance, identity and trace: the registers of every Stele program.
+    /// The registers of every Stele program.
     pub fn standard() -> Self {
         Self::new(Self::standard_registers())
     }
@@ -135,6 +135,7 @@ impl Registry {
             Arc::new(identity::Identity),
             Arc::new(trace::Trace),
             Arc::new(statement::Statement),
+            Arc::new(credential::Credential),
         ]
     }
 

@@ -250,6 +250,35 @@ pub fn is_accredited(
     find_chain(view, party, action, scope, at, |_| true)
 }
 
+/// Whether `granter` granted `party` an accreditation for `action` that was not revoked, through a view of `identity`.
+///
+/// # Errors
+/// [`Fault`] when storage fails.
+pub fn has_granted(
+    view: View<'_>,
+    granter: &PartyId,
+    party: &PartyId,
+    action: &str,
+) -> Result<bool, Fault> {
+    for held in held_for(action) {
+        for id in holdings(view, party, &held)? {
+            if accreditation(view, &id)?.is_some_and(|found| found.issuer == *granter) {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
+/// The actions whose holders may do `action`: itself, and the whole register.
+fn held_for(action: &str) -> impl Iterator<Item = String> {
+    let whole_register = action
+        .split_once('/')
+        .map(|(register, _)| format!("{register}/*"));
+    let wider = whole_register.filter(|wider| wider != action);
+    [Some(action.to_owned()), wider].into_iter().flatten()
+}
+
 pub(super) fn find_chain(
     view: View<'_>,
     party: &PartyId,
@@ -258,12 +287,8 @@ pub(super) fn find_chain(
     at: TimeMs,
     accept: impl Fn(&Accreditation) -> bool,
 ) -> Result<Option<Vec<AccreditationId>>, Fault> {
-    let whole_register = action
-        .split_once('/')
-        .map(|(register, _)| format!("{register}/*"));
-    let wider = whole_register.as_deref().filter(|wider| *wider != action);
-    for held in [Some(action), wider].into_iter().flatten() {
-        for id in holdings(view, party, held)? {
+    for held in held_for(action) {
+        for id in holdings(view, party, &held)? {
             let Some(found) = accreditation(view, &id)? else {
                 continue;
             };

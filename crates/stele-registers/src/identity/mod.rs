@@ -30,7 +30,7 @@ use stele_core::id::Height;
 
 pub use accreditation::{
     Accreditation, AccreditationId, accreditation, accreditation_at, accreditation_key,
-    holdings_key, is_accredited,
+    has_granted, holdings_key, is_accredited,
 };
 pub use document::{
     KeyRecord, PartyDocument, PartyKind, document, document_at, key_key, key_record, party_key,

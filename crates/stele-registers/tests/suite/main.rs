@@ -3,6 +3,7 @@
 mod accreditations;
 mod agreement;
 mod committee;
+mod credential;
 mod custody_model;
 mod governance;
 mod identity;

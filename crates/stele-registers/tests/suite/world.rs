@@ -101,6 +101,7 @@ impl World {
     /// A network of all standard registers whose founders hold the keys 1 and 2.
     pub fn new() -> Self {
         let registers = [
+            ("credential", 1),
             ("governance", 1),
             ("identity", 1),
             ("statement", 1),
@@ -117,6 +118,7 @@ impl World {
     /// As [`World::with_committee`], with more founders than validators.
     pub fn with_members(members: u8, count: u8) -> Self {
         let registers = [
+            ("credential", 1),
             ("governance", 1),
             ("identity", 1),
             ("statement", 1),
