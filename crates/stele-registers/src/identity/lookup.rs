@@ -1,9 +1,9 @@
 //! Which key belongs to a key id, for the ledger: from the state, or from the entry that brings it.
 //!
 //! A signer that the state does not know may introduce itself: the entry's first command is `party.register` and the
-//! signer's key is the first in its list. A countersigner that the state does not know may be a key that a command of the
-//! same entry brings (`party.register`, `key.add`, `key.rotate`, `recovery.open`, `device.register`), which thereby proves
-//! its possession. Only the first 64 commands are searched, so that one entry cannot make a node search a megabyte for
+//! signer's key is the first in its list, or `member.claim` of a roll's member with that key. A countersigner that the state does not know
+//! may be a key that a command of the same entry brings (`party.register`, `key.add`, `key.rotate`, `recovery.open`, `device.register`, and
+//! the commands that open an anchor), which thereby proves its possession. Only the first 64 commands are searched, so that one entry cannot make a node search a megabyte for
 //! each of its countersignatures.
 
 use stele_core::cbor::{Body, Decoder};
@@ -12,7 +12,7 @@ use stele_core::id::{KeyId, PartyId, sha256};
 use stele_core::machine::{Fault, Halt, StateReader};
 
 use super::document::{KeyRecord, key_key};
-use super::{KEYS_MAX, NAME, refusals};
+use super::{GUARDIANS_MAX, KEYS_MAX, NAME, refusals};
 use crate::context::View;
 use crate::fields;
 use crate::spec::KEY_BYTES_MAX;
@@ -103,13 +103,18 @@ fn key_in<'a>(command: &Command<'a>, kid: &KeyId, is_signer: bool) -> Option<&'a
             };
             return candidates?.iter().copied().find(|key| is_key(key, kid));
         }
+        "anchor.recover" if !is_signer => {
+            let mut body = Body::decode(command.body).ok()?;
+            let keys = body.list("guardian_keys", GUARDIANS_MAX, fields::key_item);
+            return keys.ok()?.into_iter().find(|key| is_key(key, kid));
+        }
+        "member.claim" if is_signer => "key",
+        _ if is_signer => return None,
         "key.add" | "device.register" => "key",
         "key.rotate" | "recovery.open" => "new_key",
+        "anchor.renew" | "anchor.end" => "root_key",
         _ => return None,
     };
-    if is_signer {
-        return None;
-    }
     let key = Body::decode(command.body)
         .ok()?
         .bytes(field, KEY_BYTES_MAX)

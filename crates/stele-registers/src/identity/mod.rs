@@ -5,6 +5,8 @@
 //! - Keys are added, rotated and revoked; a revoked key never comes back. A party that lost its keys is recovered by a
 //!   threshold of the guardians it named before.
 //! - *Devices* are parties owned by a party; ownership moves with both owners' signatures.
+//! - *Rolls* enrol identities by the thousand under one root: persons' *anchors*, devices, organisations. A member costs the state
+//!   nothing until something happens to it.
 //! - *Accreditations* say who may do what, granted by whom, until when; chains of up to eight begin at a steward.
 //!
 //! Names are claims of the party itself. Personal data never enters the chain: a person has no name here.
@@ -13,15 +15,18 @@
 //! document is versioned ([`crate::history`]). [`document_at`] and [`accreditation_at`] answer for any past height.
 
 mod accreditation;
+mod anchors;
 mod devices;
 mod document;
 mod events;
 mod grants;
 mod keys;
 pub mod lookup;
+mod members;
 mod parties;
 mod recovery;
 pub mod refusals;
+mod rolls;
 mod spec;
 
 use stele_core::cbor::Body;
@@ -32,10 +37,16 @@ pub use accreditation::{
     Accreditation, AccreditationId, accreditation, accreditation_at, accreditation_key,
     has_granted, holdings_key, is_accredited,
 };
+pub use anchors::{anchor_commitment, anchor_guardians};
 pub use document::{
     KeyRecord, PartyDocument, PartyKind, document, document_at, key_key, key_record, party_key,
 };
+pub use members::{Member, member, member_key};
 pub use recovery::recovery_key;
+pub use rolls::{
+    ANCHOR_ACTION, ORGANISATION_ACTION, PATH_MAX, RECORDS_BYTES_MAX, RECORDS_MAX, Roll, RollId,
+    RollKind, records_root, roll, roll_id, roll_key,
+};
 
 use crate::context::{Context, Namespace};
 use crate::register::{Register, Stop};
@@ -127,6 +138,13 @@ impl Register for Identity {
             "device.register" => devices::register(context, body),
             "device.transfer" => devices::transfer(context, body),
             "device.retire" => devices::retire(context, body),
+            "roll.enrol" => rolls::enrol(context, body),
+            "member.claim" => members::claim(context, body),
+            "member.end" => members::end(context, body),
+            "anchor.renew" => anchors::renew(context, body),
+            "anchor.end" => anchors::end(context, body),
+            "anchor.recover" => anchors::recover(context, body),
+            "anchor.finish" => anchors::finish(context, body),
             "accreditation.grant" => grants::grant(context, body),
             "accreditation.revoke" => grants::revoke(context, body),
             other => unreachable!("not among the commands of identity: {other}"),

@@ -63,6 +63,32 @@ rules! {
         "Ask the owner that the device's document names.";
     NO_NEW_OWNER = "identity.device.no-countersignature", "The new owner, another active party, has not countersigned.",
         "Let the new owner countersign the entry.";
+    BAD_RECORDS = "identity.roll.records", "The records are not whole, or more than a roll holds.",
+        "A record has 32 bytes for an anchor and 64 otherwise; a roll holds at most 16384 records and 524288 bytes.";
+    NOT_ENROLLER = "identity.roll.not-accredited", "The signer is not accredited to enrol such identities.",
+        "Ask a steward for identity/anchor.create or identity/organisation.enrol; `scope` says under which accreditation.";
+    NO_ROLL = "identity.roll.unknown", "There is no such roll.",
+        "Check its id; roll.enrol announces it in its event.";
+    OTHER_KIND = "identity.member.other-kind", "The command is not for members of this kind of roll.",
+        "Anchors are renewed and recovered; devices and organisations are claimed with their key.";
+    NOT_ENROLLED = "identity.member.not-enrolled", "The record does not stand at this place of the roll.",
+        "Send the record and its path as the resolution of the identity shows them.";
+    MEMBER_ENDED = "identity.member.ended", "The identity has ended, for ever.",
+        "Let it be enrolled anew.";
+    CLAIMED = "identity.member.claimed", "The identity is a party of its own by now.",
+        "Use the commands for parties and devices.";
+    NOT_MEMBER_KEY = "identity.member.other-key", "The entry is not signed by the key in the record.",
+        "Sign with that key and send it as `key`.";
+    NOT_ENDER = "identity.member.not-ender", "Only who enrolled an identity, or a steward, may end it.",
+        "Ask the roll's issuer; the root key of an anchor ends it with anchor.end.";
+    NOT_OPENED = "identity.anchor.not-opened", "The opening does not fit the anchor's present commitment.",
+        "Use the salt, keys and guardians of the newest commitment.";
+    SAME_COMMITMENT = "identity.anchor.same", "The new commitment is the one that holds already.",
+        "Make one with a fresh salt and a new root key.";
+    TOO_FEW_GUARDIANS = "identity.anchor.too-few-guardians", "Too few of the anchor's guardians have countersigned.",
+        "Let as many guardians countersign as the threshold says; an anchor without guardians cannot be recovered.";
+    NO_ANCHOR_RECOVERY = "identity.anchor.no-recovery", "No recovery of this anchor is agreed.",
+        "Agree on one with anchor.recover; the root key voids it by renewing the anchor.";
     BAD_ACTION = "identity.accreditation.bad-action", "An action is `register/what`, or `register/*` for all of a register.",
         "Use lower-case letters, digits, dots and hyphens, as in trace/recall.issue.";
     NOT_ISSUER = "identity.accreditation.not-issuer", "The signer is no steward and holds no delegable accreditation that covers this action and scope.",

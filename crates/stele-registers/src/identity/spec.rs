@@ -2,6 +2,7 @@
 
 use super::accreditation::{ACTION_BYTES_MAX, SCOPE_BYTES_MAX};
 use super::document::PartyKind;
+use super::rolls::{PATH_MAX, RECORDS_BYTES_MAX, RollKind};
 use super::{GUARDIANS_MAX, KEYS_MAX};
 use crate::spec::{CommandSpec, EventSpec, FieldSpec, FieldType, StateKeySpec};
 
@@ -29,6 +30,39 @@ const NEW_KEY: FieldSpec = FieldSpec::required(
     "new_key",
     FieldType::Key,
     "the new key; it countersigns the entry",
+);
+const ROLL: FieldSpec = FieldSpec::required("roll", HASH, "the roll");
+const INDEX: FieldSpec =
+    FieldSpec::required("index", FieldType::Uint, "its place in the roll, from 0");
+const RECORD: FieldSpec = FieldSpec::required(
+    "record",
+    FieldType::Bytes { min: 32, max: 64 },
+    "its record, as it was enrolled",
+);
+const PATH: FieldSpec = FieldSpec::optional(
+    "path",
+    FieldType::List {
+        of: &HASH,
+        min: 0,
+        max: PATH_MAX,
+    },
+    "the Merkle path from the record to the roll's root, lowest first",
+);
+const SALT: FieldSpec = FieldSpec::required("salt", HASH, "the salt of the present commitment");
+const ROOT_KEY: FieldSpec = FieldSpec::required(
+    "root_key",
+    FieldType::Key,
+    "the root key; it countersigns the entry",
+);
+const GUARDIANS: FieldSpec = FieldSpec::required(
+    "guardians",
+    HASH,
+    "the part of the commitment that names the guardians",
+);
+const NEW_COMMITMENT: FieldSpec = FieldSpec::required(
+    "new_commitment",
+    HASH,
+    "the commitment that takes its place, with a fresh salt",
 );
 const KID: FieldSpec = FieldSpec::required("kid", HASH, "the key's id");
 
@@ -156,6 +190,107 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
         name: "device.retire",
         doc: "Ends a device for ever: all its keys are revoked. By its owner.",
         fields: &[DEVICE, REASON],
+    },
+    CommandSpec {
+        name: "roll.enrol",
+        doc: "Enrols identities under one root. Anchors by an identity provider accredited for `identity/anchor.create`, which answers for one per person; organisations by a registrar accredited for `identity/organisation.enrol`; devices by any party, their owner.",
+        fields: &[
+            FieldSpec::required("kind", FieldType::Choice(RollKind::NAMES), "what they are"),
+            FieldSpec::required(
+                "records",
+                FieldType::Bytes {
+                    min: 32,
+                    max: RECORDS_BYTES_MAX,
+                },
+                "the records, one after the other: an anchor's commitment of 32 bytes; otherwise 32 bytes of an Ed25519 key and 32 bytes of a salted commitment to what it is",
+            ),
+            FieldSpec::optional(
+                "scope",
+                SCOPE,
+                "within which scope the signer is accredited",
+            ),
+        ],
+    },
+    CommandSpec {
+        name: "member.claim",
+        doc: "Makes a device or an organisation of a roll a party of its own. The first command of an entry that the key in its record signs.",
+        fields: &[
+            FieldSpec::required("key", FieldType::Key, "the key in the record"),
+            ROLL,
+            INDEX,
+            RECORD,
+            PATH,
+        ],
+    },
+    CommandSpec {
+        name: "member.end",
+        doc: "Ends an identity of a roll for ever. By who enrolled it or a steward.",
+        fields: &[REASON, ROLL, INDEX, RECORD, PATH],
+    },
+    CommandSpec {
+        name: "anchor.renew",
+        doc: "Opens an anchor for its root key, which countersigns, and puts a new commitment in its place; voids an agreed recovery. Any party may bring the entry.",
+        fields: &[
+            SALT,
+            ROOT_KEY,
+            GUARDIANS,
+            NEW_COMMITMENT,
+            ROLL,
+            INDEX,
+            RECORD,
+            PATH,
+        ],
+    },
+    CommandSpec {
+        name: "anchor.end",
+        doc: "Ends an anchor for ever, by its root key, which countersigns. Any party may bring the entry.",
+        fields: &[SALT, ROOT_KEY, GUARDIANS, ROLL, INDEX, RECORD, PATH],
+    },
+    CommandSpec {
+        name: "anchor.recover",
+        doc: "Opens an anchor for its guardians, of whom the threshold countersigns, and puts a new commitment in its place, at once or after the delay that the person chose. Any party may bring the entry.",
+        fields: &[
+            SALT,
+            FieldSpec::required("root_kid", HASH, "the id of the lost root key"),
+            FieldSpec::required(
+                "threshold",
+                FieldType::Uint,
+                "how many guardians must agree",
+            ),
+            FieldSpec::required(
+                "delay_ms",
+                FieldType::Uint,
+                "the delay that the person chose",
+            ),
+            FieldSpec::required(
+                "guardian_kids",
+                FieldType::List {
+                    of: &HASH,
+                    min: 1,
+                    max: GUARDIANS_MAX,
+                },
+                "the ids of all guardians' keys, in the order of the commitment",
+            ),
+            FieldSpec::required(
+                "guardian_keys",
+                FieldType::List {
+                    of: &FieldType::Key,
+                    min: 1,
+                    max: GUARDIANS_MAX,
+                },
+                "the keys of those who countersign",
+            ),
+            NEW_COMMITMENT,
+            ROLL,
+            INDEX,
+            RECORD,
+            PATH,
+        ],
+    },
+    CommandSpec {
+        name: "anchor.finish",
+        doc: "Carries out an agreed recovery of an anchor whose delay has passed. By any party.",
+        fields: &[ROLL, INDEX, RECORD, PATH],
     },
     CommandSpec {
         name: "accreditation.grant",
@@ -291,6 +426,42 @@ pub(super) const EVENTS: &[EventSpec] = &[
         fields: &[PARTY],
     },
     EventSpec {
+        name: "roll.enrolled",
+        doc: "Identities were enrolled.",
+        fields: &[
+            ROLL,
+            FieldSpec::required("issuer", ID, "who enrolled them"),
+            FieldSpec::required("kind", FieldType::Choice(RollKind::NAMES), "what they are"),
+            FieldSpec::required("count", FieldType::Uint, "how many"),
+            FieldSpec::required("root", HASH, "the root over their records"),
+        ],
+    },
+    EventSpec {
+        name: "member.claimed",
+        doc: "A member of a roll became a party.",
+        fields: &[ROLL, INDEX, PARTY],
+    },
+    EventSpec {
+        name: "member.ended",
+        doc: "A member of a roll was ended.",
+        fields: &[ROLL, INDEX],
+    },
+    EventSpec {
+        name: "anchor.renewed",
+        doc: "An anchor has a new commitment, by its root key.",
+        fields: &[ROLL, INDEX],
+    },
+    EventSpec {
+        name: "anchor.recovery-agreed",
+        doc: "The guardians of an anchor agreed on a recovery, which the root key can still void.",
+        fields: &[ROLL, INDEX],
+    },
+    EventSpec {
+        name: "anchor.recovered",
+        doc: "An anchor has a new commitment, by its guardians.",
+        fields: &[ROLL, INDEX],
+    },
+    EventSpec {
         name: "accreditation.granted",
         doc: "A party was allowed to do something.",
         fields: &[
@@ -337,6 +508,16 @@ pub(super) const STATE_KEYS: &[StateKeySpec] = &[
         key: "recovery/<party>/<kid>",
         value: "[round: uint, ripe-ms: uint / null, approvals: [* party], cose-key: bstr]",
         doc: "a recovery to a new key; void unless `round` is that of the party's document",
+    },
+    StateKeySpec {
+        key: "roll/<roll>",
+        value: "[issuer: party, kind: tstr, count: uint, root: hash, height: uint, time: ms]",
+        doc: "identities enrolled together, by the root over their records",
+    },
+    StateKeySpec {
+        key: "member/<roll>/<index>",
+        value: "[changed: uint, ended: uint / null, party: party / null, commitment: hash / null, recovery-to: hash / null, recovery-ripe: ms / null]",
+        doc: "what happened to a member since; proven absent, nothing did",
     },
     StateKeySpec {
         key: "accreditation/<id>",

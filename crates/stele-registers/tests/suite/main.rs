@@ -10,6 +10,7 @@ mod identity;
 mod keys_model;
 mod pages;
 mod registry;
+mod rolls;
 mod statement;
 mod trace;
 mod world;
