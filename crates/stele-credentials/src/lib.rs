@@ -1,0 +1,14 @@
+//! Credentials, their status, DIDs and the OpenID protocols that carry them, without I/O, clock or randomness.
+//!
+//! A university, an authority and a citizen use software that already speaks these formats; Stele anchors them. Time,
+//! random bytes and fetched documents are passed in, and every refusal is one [`Refusal`] with a stable code.
+//!
+//! - [`refusal`]: codes, sentences, hints. [`json`]: strict JSON and base64url.
+//! - [`jose`]: JWS, JWK and thumbprints with Ed25519 and P-256. [`did`]: identifiers and their documents.
+
+pub mod did;
+pub mod jose;
+pub mod json;
+pub mod refusal;
+
+pub use refusal::Refusal;
