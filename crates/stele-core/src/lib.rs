@@ -7,9 +7,10 @@
 //! - [`entry`]: signed commands. [`genesis`]: what a network starts with. [`block`]: records and certificates.
 //! - [`merkle`]: the log's tree. [`state_proof`]: the state's tree. [`receipt`]: proofs for anyone.
 //! - [`witness`]: cosignatures of outsiders, against two histories.
-//! - [`machine`]: what the ledger asks of the registers.
+//! - [`calendar`]: dates and times as text. [`machine`]: what the ledger asks of the registers.
 
 pub mod block;
+pub mod calendar;
 pub mod cbor;
 pub mod entry;
 pub mod genesis;

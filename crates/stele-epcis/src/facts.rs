@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use crate::gs1::match_key;
-use crate::time::parse_date_time;
+use stele_core::calendar::parse_date_time;
 
 /// Members of the standard's events; everything else is an extension.
 const STANDARD: &[&str] = &[

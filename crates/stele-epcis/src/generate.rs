@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use stele_core::id::sha256;
 
 use crate::service::CONTEXT;
-use crate::time::format_date_time;
+use stele_core::calendar::format_date_time;
 
 /// Most bottles of a lot, so that every event stays below the items of one command.
 pub const BOTTLES_MAX: u32 = 900;

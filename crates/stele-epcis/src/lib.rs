@@ -16,7 +16,6 @@ mod problem;
 pub mod query;
 mod service;
 mod store;
-mod time;
 mod uri;
 pub mod validate;
 
@@ -29,5 +28,4 @@ pub use service::{
     QUERY_STRING_BYTES_MAX, Request, Response, VERSION,
 };
 pub use store::{Behaviour, EventStore, Job, StoreError, StoredEvent};
-pub use time::{format_date_time, parse_date_time};
 pub use uri::is_uri;

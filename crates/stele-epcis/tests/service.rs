@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use parking_lot::Mutex;
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use stele_core::calendar::parse_date_time;
 use stele_epcis::anchor::NoAnchor;
 use stele_epcis::canonical::{canonical_event, commitment, item_hash, lot_hash};
 use stele_epcis::generate::{Generated, Plan, generate};
@@ -14,7 +15,7 @@ use stele_epcis::json::Limits;
 use stele_epcis::validate::{Kind, Profile, validate};
 use stele_epcis::{
     Anchor, AnchorError, EpcisService, EventStore, EventToAnchor, Method, Request, Response,
-    StoreError, parse_date_time,
+    StoreError,
 };
 use tempfile::TempDir;
 

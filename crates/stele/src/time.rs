@@ -1,5 +1,7 @@
 //! Milliseconds since 1970 as people read them. Years up to 9999; later times stay a number.
 
+use stele_core::calendar;
+
 const MS_OF_DAY: u64 = 86_400_000;
 /// 9999-12-31T23:59:59.999Z.
 const MS_MAX: u64 = 253_402_300_799_999;
@@ -10,7 +12,7 @@ pub fn utc(ms: u64) -> String {
         return format!("{ms} ms after 1970");
     }
     let (days, ms_of_day) = (ms / MS_OF_DAY, ms % MS_OF_DAY);
-    let (year, month, day) = civil(days);
+    let (year, month, day) = calendar::date(days as i64);
     let seconds = ms_of_day / 1000;
     format!(
         "{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}.{:03} UTC",
@@ -19,24 +21,6 @@ pub fn utc(ms: u64) -> String {
         seconds % 60,
         ms_of_day % 1000
     )
-}
-
-/// Year, month and day of a day counted from 1970-01-01 in the Gregorian calendar, by eras of 400 years that
-/// begin in March, so that the leap day comes last.
-fn civil(days: u64) -> (u64, u64, u64) {
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 {
-        month_from_march + 3
-    } else {
-        month_from_march - 9
-    };
-    (era * 400 + year_of_era + u64::from(month <= 2), month, day)
 }
 
 #[cfg(test)]

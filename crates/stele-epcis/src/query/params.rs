@@ -6,7 +6,7 @@ use stele_core::id::sha256;
 use super::{Condition, Query, QueryError};
 use crate::facts::word;
 use crate::gs1::match_key;
-use crate::time::parse_date_time;
+use stele_core::calendar::parse_date_time;
 
 /// Most parameters of a query.
 pub const PARAMETERS_MAX: usize = 64;

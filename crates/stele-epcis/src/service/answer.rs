@@ -8,7 +8,7 @@ use super::{CONTEXT, VERSION};
 use crate::problem::Problem;
 use crate::query::Parameters;
 use crate::store::StoredEvent;
-use crate::time::format_date_time;
+use stele_core::calendar::format_date_time;
 
 /// An answer, ready for HTTP.
 #[derive(Debug, Clone, PartialEq)]

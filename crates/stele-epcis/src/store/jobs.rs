@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension, Row, params};
 use serde_json::{Value, json};
 
 use super::{EventStore, StoreError};
-use crate::time::format_date_time;
+use stele_core::calendar::format_date_time;
 
 /// What a faulty event means for the others of its document (`GS1-Capture-Error-Behaviour`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -3,9 +3,9 @@
 use serde_json::{Map, Value};
 
 use super::{Fault, Profile, VIOLATIONS_MAX, Violation};
-use crate::time::parse_date_time;
 use crate::uri::is_uri;
 use crate::{canonical, gs1};
+use stele_core::calendar::parse_date_time;
 
 pub(super) struct Checker {
     pub(super) profile: Profile,

@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use stele_core::calendar;
+
 use super::report::{Bar, Block, Cell, Curve, Figure, Report, StepReport};
 
 const STYLE: &str = include_str!("page.css");
@@ -564,29 +566,12 @@ fn seconds(took: Duration) -> String {
 /// `2026-11-22 22:10` of milliseconds since 1970, in UTC.
 pub(crate) fn date_time(ms: u64) -> String {
     let (days, minutes) = (ms / 86_400_000, ms / 60_000 % 1440);
-    let (year, month, day) = civil(days as i64);
+    let (year, month, day) = calendar::date(days as i64);
     format!(
         "{year}-{month:02}-{day:02} {:02}:{:02}",
         minutes / 60,
         minutes % 60
     )
-}
-
-/// Year, month and day of days since 1970-01-01 in the Gregorian calendar, by counting 400-year eras from March.
-pub(crate) fn civil(days: i64) -> (i64, u32, u32) {
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let from_march = (5 * of_year + 2) / 153;
-    let day = (of_year - (153 * from_march + 2) / 5 + 1) as u32;
-    let month = if from_march < 10 {
-        from_march + 3
-    } else {
-        from_march - 9
-    } as u32;
-    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 
 #[cfg(test)]

@@ -11,7 +11,6 @@ mod scenario;
 pub(crate) use actor::percentile;
 pub use actor::{Actor, Finality, Submitted};
 pub use error::ScenarioError;
-pub(crate) use html::civil;
 pub use report::{Bar, Block, Cell, Curve, Evidence, Figure, Report, StepReport};
 pub use run::{Options, Progress, ProgressState, Run, run};
 pub use scenario::Scenario;

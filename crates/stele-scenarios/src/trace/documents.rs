@@ -1,7 +1,7 @@
 //! The fictional parties' EPCIS 2.0 documents.
 
 use serde_json::{Map, Value as Json, json};
-use stele_epcis::format_date_time;
+use stele_core::calendar::format_date_time;
 
 use super::plan::{BAND, BOTTLES_PER_CASE, DAY_MS, HOUR_MS, Pallet, Plan, Role};
 
@@ -476,7 +476,7 @@ mod tests {
             .filter_map(|e| e["eventTime"].as_str())
             .max()
             .unwrap();
-        let last = stele_epcis::parse_date_time(last).unwrap();
+        let last = stele_core::calendar::parse_date_time(last).unwrap();
         assert!(
             last < plan.start_ms + 7 * DAY_MS,
             "nothing happens after the run"

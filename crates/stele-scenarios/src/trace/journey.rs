@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use serde_json::{Value as Json, json};
+use stele_core::calendar::{self, parse_date_time};
 use stele_core::id::Hash;
 use stele_core::receipt::verify;
 use stele_core::suite::{SigningKey, Suite};
 use stele_epcis::canonical::commitment;
-use stele_epcis::parse_date_time;
 
 use super::Measured;
 use super::check::{Chain, Recorded};
@@ -17,7 +17,7 @@ use super::epcis::{self, Opening};
 use super::parties::Parties;
 use super::plan::{BAND, Plan, Role, item, serial};
 use super::state::{self, Item, Line};
-use crate::frame::{Block, Cell, Curve, Run, ScenarioError, civil};
+use crate::frame::{Block, Cell, Curve, Run, ScenarioError};
 
 /// Containers within containers that are followed.
 const NESTING_MAX: usize = 8;
@@ -489,7 +489,7 @@ fn when(ms: i64) -> String {
     const MONTHS: [&str; 12] = [
         "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
     ];
-    let (_, month, day) = civil(ms.div_euclid(86_400_000));
+    let (_, month, day) = calendar::date(ms.div_euclid(86_400_000));
     format!("{day} {}, {}", MONTHS[month as usize - 1], clock(ms))
 }
 

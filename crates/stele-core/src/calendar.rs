@@ -1,4 +1,4 @@
-//! `date-time` of RFC 3339: checked, and turned into milliseconds since 1970.
+//! The Gregorian calendar and `date-time` of RFC 3339, as milliseconds since 1970; in UTC, without time zones.
 
 /// A date-time in milliseconds since 1970-01-01T00:00:00Z; further digits of the fraction are cut off. Nothing for a text
 /// that is not a date-time of RFC 3339 section 5.6. Leap seconds (`:60`) are refused: they have no number here.
@@ -74,11 +74,13 @@ pub fn format_date_time(ms: i64) -> String {
     )
 }
 
-fn is_leap(year: i64) -> bool {
+/// Whether the year has 366 days.
+pub fn is_leap(year: i64) -> bool {
     year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
 }
 
-fn month_days(year: i64, month: i64) -> i64 {
+/// The days of a month, 28 to 31.
+pub fn month_days(year: i64, month: i64) -> i64 {
     match month {
         2 => 28 + i64::from(is_leap(year)),
         4 | 6 | 9 | 11 => 30,
@@ -87,7 +89,7 @@ fn month_days(year: i64, month: i64) -> i64 {
 }
 
 /// Days from 1970-01-01, in the proleptic Gregorian calendar. Years start in March here, so the leap day comes last.
-fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
+pub fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
     let (year, month) = if month > 2 {
         (year, month - 3)
     } else {
@@ -101,7 +103,8 @@ fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
         - 719_468
 }
 
-fn date(days: i64) -> (i64, i64, i64) {
+/// Year, month and day of a day counted from 1970-01-01: the inverse of [`days_since_1970`].
+pub fn date(days: i64) -> (i64, i64, i64) {
     let shifted = days + 719_468;
     let (era, of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
     let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
