@@ -85,16 +85,14 @@ pub(super) fn renew(context: &mut Context<'_, '_>, body: &mut Body<'_>) -> Outco
     named.member.commitment = Some(to);
     // Whoever holds the root key stops a recovery that was not asked for.
     named.member.pending = None;
-    named.save(context, "anchor.renewed");
-    Ok(())
+    named.save(context, "anchor.renewed")
 }
 
 pub(super) fn end(context: &mut Context<'_, '_>, body: &mut Body<'_>) -> Outcome {
     let opening = Opening::read(body)?;
     let named = Named::read(context, body, &[RollKind::Anchor])?;
     opening.check_root(context, &named)?;
-    named.end(context);
-    Ok(())
+    named.end(context)
 }
 
 pub(super) fn recover(context: &mut Context<'_, '_>, body: &mut Body<'_>) -> Outcome {
@@ -130,13 +128,12 @@ pub(super) fn recover(context: &mut Context<'_, '_>, body: &mut Body<'_>) -> Out
     if delay_ms == 0 {
         named.member.commitment = Some(to);
         named.member.pending = None;
-        named.save(context, "anchor.recovered");
+        named.save(context, "anchor.recovered")
     } else {
         let ripe = context.time().get().saturating_add(delay_ms);
         named.member.pending = Some((to, TimeMs::new(ripe)));
-        named.save(context, "anchor.recovery-agreed");
+        named.save(context, "anchor.recovery-agreed")
     }
-    Ok(())
 }
 
 pub(super) fn finish(context: &mut Context<'_, '_>, body: &mut Body<'_>) -> Outcome {
@@ -145,6 +142,5 @@ pub(super) fn finish(context: &mut Context<'_, '_>, body: &mut Body<'_>) -> Outc
     ensure(ripe <= context.time(), &refusals::NOT_RIPE)?;
     named.member.commitment = Some(to);
     named.member.pending = None;
-    named.save(context, "anchor.recovered");
-    Ok(())
+    named.save(context, "anchor.recovered")
 }

@@ -14,13 +14,11 @@ use crate::context::{Context, View};
 use crate::history::{read_opt_uint, write_opt_uint};
 use crate::register::Stop;
 use crate::spec::ensure;
-use crate::{fields, governance};
+use crate::{fields, governance, history};
 
-/// What happened to a member. A member to which nothing happened has no such value.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What happened to a member, a versioned document ([`crate::history`]). A member to which nothing happened has none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Member {
-    /// When it last changed.
-    pub changed: Height,
     /// The block that ended it, for ever.
     pub ended: Option<Height>,
     /// The party that it became: a device or organisation that has introduced itself with its key.
@@ -32,20 +30,10 @@ pub struct Member {
 }
 
 impl Member {
-    fn new(height: Height) -> Self {
-        Self {
-            changed: height,
-            ended: None,
-            party: None,
-            commitment: None,
-            pending: None,
-        }
-    }
-
-    /// The member as it stands in the state.
+    /// The content of a version.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Encoder::with_capacity(128);
-        out.array(6).uint(self.changed.get());
+        out.array(5);
         write_opt_uint(&mut out, self.ended.map(Height::get));
         let hashes = [
             self.party.as_ref().map(PartyId::as_bytes),
@@ -62,14 +50,13 @@ impl Member {
         out.into_vec()
     }
 
-    /// Reads the value of a key `member/..`.
+    /// Reads the content of a version at a key `member/..`.
     ///
     /// # Errors
     /// [`DecodeError`].
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut decoder = Decoder::new(bytes);
-        decoder.array_of(6, "a member of six parts")?;
-        let changed = Height::new(decoder.uint()?);
+        decoder.array_of(5, "a member of five parts")?;
         let ended = read_opt_uint(&mut decoder)?.map(Height::new);
         let party = opt_bytes32(&mut decoder)?.map(PartyId::from_bytes);
         let commitment = opt_bytes32(&mut decoder)?.map(Hash::from_bytes);
@@ -86,7 +73,6 @@ impl Member {
             }
         };
         Ok(Self {
-            changed,
             ended,
             party,
             commitment,
@@ -120,12 +106,32 @@ pub fn member_key(roll: &RollId, index: u64) -> Vec<u8> {
 /// [`Fault`] when storage fails.
 pub fn member(view: View<'_>, roll: &RollId, index: u64) -> Result<Option<Member>, Fault> {
     let key = member_key(roll, index);
-    let Some(bytes) = view.get(&key)? else {
-        return Ok(None);
-    };
-    Member::decode(&bytes)
-        .map(Some)
-        .map_err(|error| view.unreadable(&key, error))
+    content(view, &key, history::current(view, &key)?)
+}
+
+/// What had happened to a member up to block `height`.
+///
+/// # Errors
+/// [`Fault`] when storage fails.
+pub fn member_at(
+    view: View<'_>,
+    roll: &RollId,
+    index: u64,
+    height: Height,
+) -> Result<Option<Member>, Fault> {
+    let key = member_key(roll, index);
+    content(view, &key, history::at(view, &key, height)?)
+}
+
+fn content(
+    view: View<'_>,
+    key: &[u8],
+    version: Option<history::Version>,
+) -> Result<Option<Member>, Fault> {
+    let decoded = version.map(|version| Member::decode(&version.content));
+    decoded
+        .transpose()
+        .map_err(|error| view.unreadable(key, error))
 }
 
 /// A member that a command is about, with the record that it was enrolled with.
@@ -157,8 +163,7 @@ impl Named<'_> {
         // The length tells a record from an inner node, should the two ever hash alike.
         let enrolled = enrolled.is_ok() && record.len() == roll.kind.record_bytes();
         ensure(enrolled, &refusals::NOT_ENROLLED)?;
-        let known = member(context.own(), &roll_id, index)?;
-        let member = known.unwrap_or_else(|| Member::new(context.height()));
+        let member = member(context.own(), &roll_id, index)?.unwrap_or_default();
         ensure(member.ended.is_none(), &refusals::MEMBER_ENDED)?;
         Ok(Named {
             roll_id,
@@ -170,17 +175,17 @@ impl Named<'_> {
     }
 
     /// Ends the member for ever.
-    pub fn end(mut self, context: &mut Context<'_, '_>) {
+    pub fn end(mut self, context: &mut Context<'_, '_>) -> Result<(), Stop> {
         self.member.ended = Some(context.height());
         self.member.pending = None;
-        self.save(context, "member.ended");
+        self.save(context, "member.ended")
     }
 
     /// Writes the member and tells of it.
-    pub fn save(mut self, context: &mut Context<'_, '_>, event: &str) {
-        self.member.changed = context.height();
+    pub fn save(self, context: &mut Context<'_, '_>, event: &str) -> Result<(), Stop> {
+        let height = context.height();
         let key = member_key(&self.roll_id, self.index);
-        context.put(&key, self.member.encode());
+        history::write(context.state(), height, &key, self.member.encode())?;
         let mut body = BodyBuilder::new()
             .bytes("roll", self.roll_id.as_bytes())
             .uint("index", self.index);
@@ -188,6 +193,7 @@ impl Named<'_> {
             body = body.bytes("party", party.as_bytes());
         }
         context.emit(event, body.build());
+        Ok(())
     }
 }
 
@@ -218,8 +224,7 @@ pub(super) fn claim(context: &mut Context<'_, '_>, body: &mut Body<'_>) -> Resul
     let height = context.height();
     let party = create(context.state(), height, &document, &[cose_key])?;
     named.member.party = Some(party);
-    named.save(context, "member.claimed");
-    Ok(())
+    named.save(context, "member.claimed")
 }
 
 pub(super) fn end(context: &mut Context<'_, '_>, body: &mut Body<'_>) -> Result<(), Stop> {
@@ -231,6 +236,5 @@ pub(super) fn end(context: &mut Context<'_, '_>, body: &mut Body<'_>) -> Result<
     let allowed = named.roll.issuer == signer
         || governance::has_role(context.view(governance::NAME), &signer, governance::STEWARD)?;
     ensure(allowed, &refusals::NOT_ENDER)?;
-    named.end(context);
-    Ok(())
+    named.end(context)
 }

@@ -41,7 +41,7 @@ pub use anchors::{anchor_commitment, anchor_guardians};
 pub use document::{
     KeyRecord, PartyDocument, PartyKind, document, document_at, key_key, key_record, party_key,
 };
-pub use members::{Member, member, member_key};
+pub use members::{Member, member, member_at, member_key};
 pub use recovery::recovery_key;
 pub use rolls::{
     ANCHOR_ACTION, ORGANISATION_ACTION, PATH_MAX, RECORDS_BYTES_MAX, RECORDS_MAX, Roll, RollId,

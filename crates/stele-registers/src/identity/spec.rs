@@ -516,8 +516,13 @@ pub(super) const STATE_KEYS: &[StateKeySpec] = &[
     },
     StateKeySpec {
         key: "member/<roll>/<index>",
-        value: "[changed: uint, ended: uint / null, party: party / null, commitment: hash / null, recovery-to: hash / null, recovery-ripe: ms / null]",
-        doc: "what happened to a member since; proven absent, nothing did",
+        value: "[number, from, null, [ended: uint / null, party: party / null, commitment: hash / null, recovery-to: hash / null, recovery-ripe: ms / null]]",
+        doc: "what happened to a member since it was enrolled; proven absent, nothing did",
+    },
+    StateKeySpec {
+        key: "member/<roll>/<index>/v/<number>",
+        value: "[number, from, until, [..]]",
+        doc: "what had happened to it, as it held in the blocks from..until",
     },
     StateKeySpec {
         key: "accreditation/<id>",
