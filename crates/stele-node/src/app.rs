@@ -13,6 +13,7 @@ use stele_epcis::EpcisService;
 use stele_ledger::ledger::{Finalised, Ledger, LedgerError, Progress, ProofError, unknown_outcome};
 use stele_network::Network;
 use stele_registers::Registry;
+use stele_resolver::Resolver;
 use tokio::sync::{oneshot, watch};
 
 use crate::auth::{ApiToken, Gate, Keystore};
@@ -36,6 +37,8 @@ pub struct App {
     pub network: Option<Network>,
     /// Snapshots for new nodes. Before the ledger, which the thread that makes them holds.
     pub snapshots: Snapshots,
+    /// Documents of DIDs. Before the ledger, which it holds too.
+    pub resolver: Resolver,
     /// The ledger.
     pub ledger: Arc<Ledger>,
     /// The registers.

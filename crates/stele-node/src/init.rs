@@ -71,6 +71,11 @@ impl Home {
         self.dir.join("snapshots")
     }
 
+    /// The records of rolls; made anew from the log where it is missing.
+    pub fn rolls(&self) -> PathBuf {
+        self.dir.join("rolls.dat")
+    }
+
     /// The network descriptor's file.
     pub fn descriptor(&self) -> PathBuf {
         self.dir.join("network.json")

@@ -34,6 +34,7 @@ use stele_ledger::ledger::{Ledger, LedgerError, LedgerOptions};
 use stele_network::{Identity, Network, Seat};
 use stele_readmodel::ReadModelError;
 use stele_registers::Registry;
+use stele_resolver::Resolver;
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
@@ -42,6 +43,7 @@ pub use app::{App, SharedApp};
 pub use init::{Home, NETWORK_KEY, OPERATOR_KEY, descriptor_json};
 pub use problem::Problem;
 pub use runs::{RunView, ScenarioInfo, ScenarioProgress, ScenarioRunner};
+use seat::io;
 pub use seat::{Bundle, SeatFiles};
 pub use witnesses::{WitnessEndpoint, WitnessState};
 
@@ -349,12 +351,15 @@ fn open(
     if !config.read_only {
         resume_captures(&epcis);
     }
+    let path = home.rolls();
+    let resolver = Resolver::open(Arc::clone(&ledger), &path).map_err(io("open", &path))?;
     let log_key = Arc::new(witnesses::log_key(&secret));
     let app = App {
         witnesses: Witnesses::start(&ledger, Arc::clone(&log_key), asked),
         log_key,
         network,
         snapshots,
+        resolver,
         ledger,
         registry,
         index,

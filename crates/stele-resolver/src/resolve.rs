@@ -151,6 +151,26 @@ impl Resolver {
         }))
     }
 
+    /// The block that wrote version `number` of a party's document, counted from 1; `None` where there is no such version.
+    ///
+    /// # Errors
+    /// [`ResolveError`].
+    pub fn version_height(
+        &self,
+        party: &PartyId,
+        number: u64,
+    ) -> Result<Option<Height>, ResolveError> {
+        let key = party_key(party);
+        let Some(present) = history::current(self.view(), &key)? else {
+            return Ok(None);
+        };
+        if number >= present.number {
+            return Ok((number == present.number).then_some(present.from));
+        }
+        let old = history::current(self.view(), &history::version_key(&key, number))?;
+        Ok(old.map(|version| version.from))
+    }
+
     fn version(
         &self,
         key: &[u8],

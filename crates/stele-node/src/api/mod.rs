@@ -5,6 +5,7 @@ mod committee;
 pub mod console;
 pub mod entries;
 pub mod epcis;
+pub mod identifiers;
 pub mod keys;
 pub mod lists;
 pub mod network;
@@ -44,6 +45,7 @@ pub const BODY_BYTES_MAX: usize = 8 << 20;
         (name = "entries", description = "Signed commands in registers"),
         (name = "state", description = "What the registers hold, with proofs of presence and absence"),
         (name = "parties", description = "Who signs"),
+        (name = "identifiers", description = "DIDs and their documents, with history and proofs (W3C DID Resolution)"),
         (name = "registers", description = "What commands there are"),
         (name = "network", description = "The chain, its key and its health"),
         (name = "keys", description = "Keys that the node holds, and commands that it signs with them"),
@@ -67,6 +69,7 @@ fn open_router() -> OpenApiRouter<SharedApp> {
         .routes(routes!(lists::parties, commands::register_party))
         .routes(routes!(lists::party))
         .routes(routes!(lists::party_entries))
+        .routes(routes!(identifiers::resolve))
         .routes(routes!(lists::search))
         .routes(routes!(lists::statistics))
         .routes(routes!(registers::registers))
@@ -151,7 +154,14 @@ async fn method_not_allowed() -> Problem {
 }
 
 async fn fallback(method: axum::http::Method, uri: axum::http::Uri) -> axum::response::Response {
-    let api = ["/v1/", "/epcis", "/entries", "/log/", "/.well-known/"];
+    let api = [
+        "/v1/",
+        "/1.0/",
+        "/epcis",
+        "/entries",
+        "/log/",
+        "/.well-known/",
+    ];
     if api.iter().any(|prefix| uri.path().starts_with(prefix)) {
         return Problem::not_found("resource at this address").into_response();
     }

@@ -354,6 +354,7 @@ pub fn action_of(method: &str, template: &str) -> Option<Action> {
         "/metrics" if reading => Action::ReadMetrics,
         "/v1/watch" if reading => Action::Watch,
         "/entries/{id}" if reading => Action::Prove,
+        "/1.0/identifiers/{did}" if reading => Action::Read,
         "/.well-known/scitt-keys" | "/.well-known/scitt-keys/{kid}" if reading => Action::Read,
         path if path.starts_with("/log/") && reading => Action::Prove,
         path if path.starts_with("/epcis/capture") && (posting || method == "PUT") => {
