@@ -5,10 +5,12 @@
 //!
 //! - [`refusal`]: codes, sentences, hints. [`json`]: strict JSON and base64url.
 //! - [`jose`]: JWS, JWK and thumbprints with Ed25519 and P-256. [`did`]: identifiers and their documents.
+//! - [`sd_jwt`]: credentials whose holder chooses what to show.
 
 pub mod did;
 pub mod jose;
 pub mod json;
 pub mod refusal;
+pub mod sd_jwt;
 
 pub use refusal::Refusal;

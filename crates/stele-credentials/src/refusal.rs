@@ -139,6 +139,7 @@ pub const TABLES: &[(&str, &[&Rule])] = &[
     ("JSON and encodings", crate::json::rules::TABLE),
     ("Signatures and keys", crate::jose::rules::TABLE),
     ("Identifiers", crate::did::rules::TABLE),
+    ("SD-JWT credentials", crate::sd_jwt::rules::TABLE),
 ];
 
 /// The page docs/credentials/refusals.md.

@@ -463,10 +463,7 @@ mod tests {
         for (pointer, value) in [
             ("/verificationMethod", json!({})),
             ("/verificationMethod/0/id", json!(1)),
-            (
-                "/verificationMethod/0/publicKeyMultibase",
-                json!("z0OIl"),
-            ),
+            ("/verificationMethod/0/publicKeyMultibase", json!("z0OIl")),
             ("/verificationMethod/1/id", json!("#a")),
             (
                 "/verificationMethod/1/publicKeyJwk",
