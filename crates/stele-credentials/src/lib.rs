@@ -5,12 +5,13 @@
 //!
 //! - [`refusal`]: codes, sentences, hints. [`json`]: strict JSON and base64url.
 //! - [`jose`]: JWS, JWK and thumbprints with Ed25519 and P-256. [`did`]: identifiers and their documents.
-//! - [`sd_jwt`]: credentials whose holder chooses what to show.
+//! - [`sd_jwt`]: credentials whose holder chooses what to show. [`status`]: revoked or suspended.
 
 pub mod did;
 pub mod jose;
 pub mod json;
 pub mod refusal;
 pub mod sd_jwt;
+pub mod status;
 
 pub use refusal::Refusal;

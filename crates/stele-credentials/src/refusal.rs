@@ -140,6 +140,7 @@ pub const TABLES: &[(&str, &[&Rule])] = &[
     ("Signatures and keys", crate::jose::rules::TABLE),
     ("Identifiers", crate::did::rules::TABLE),
     ("SD-JWT credentials", crate::sd_jwt::rules::TABLE),
+    ("Status", crate::status::rules::TABLE),
 ];
 
 /// The page docs/credentials/refusals.md.
