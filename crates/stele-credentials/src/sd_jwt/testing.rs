@@ -1,47 +1,17 @@
 //! Fictional issuers, holders and credentials for the tests of this module.
 
-use core::convert::Infallible;
-
-use rand_core::{TryCryptoRng, TryRng};
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 use stele_core::suite::{SigningKey, Suite};
 
 use super::{Expectation, Frame, Issuance, Verified, verify};
 use crate::jose::Signer as _;
 use crate::refusal::Refusal;
+pub use crate::testing::TestRng;
 
 /// When the credentials of the tests are issued.
 pub const NOW: u64 = 1_790_000_000;
 pub const ISSUER: &str = "https://university.example";
 pub const VCT: &str = "https://university.example/diploma";
-
-/// Bytes that look random and are the same in each run.
-pub struct TestRng(pub u64);
-
-impl TryRng for TestRng {
-    type Error = Infallible;
-
-    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
-        Ok(self.try_next_u64()? as u32)
-    }
-
-    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
-        self.0 += 1;
-        let hash = Sha256::digest(self.0.to_le_bytes());
-        Ok(u64::from_le_bytes(hash[..8].try_into().unwrap()))
-    }
-
-    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
-        for chunk in bytes.chunks_mut(8) {
-            let word = self.try_next_u64()?.to_le_bytes();
-            chunk.copy_from_slice(&word[..chunk.len()]);
-        }
-        Ok(())
-    }
-}
-
-impl TryCryptoRng for TestRng {}
 
 pub fn issuer() -> SigningKey {
     SigningKey::from_seed(Suite::Ed25519, &[1; 32]).unwrap()
