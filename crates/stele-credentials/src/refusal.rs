@@ -141,6 +141,7 @@ pub const TABLES: &[(&str, &[&Rule])] = &[
     ("Identifiers", crate::did::rules::TABLE),
     ("SD-JWT credentials", crate::sd_jwt::rules::TABLE),
     ("Status", crate::status::rules::TABLE),
+    ("Presentations", crate::openid::rules::TABLE),
 ];
 
 /// The page docs/credentials/refusals.md.

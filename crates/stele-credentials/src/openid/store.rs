@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::Fault;
 use super::issuer::{Authorization, Code, Deferred, Grant, Token};
+use super::verifier::Session;
 
 /// A record of a running exchange.
 #[derive(Debug, Clone)]
@@ -22,6 +23,8 @@ pub enum Record {
     Deferred(Deferred),
     /// The subject and the kind of a credential whose receipt the wallet may report.
     Notification(String, String),
+    /// A verifier's request.
+    Presentation(Box<Session>),
 }
 
 /// Keeps records by secret keys. Times are seconds since 1970.

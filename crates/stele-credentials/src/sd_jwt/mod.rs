@@ -4,8 +4,8 @@
 //! verifier needs and signs nonce, audience and the digest of it all with the key that the credential names (*key
 //! binding*).
 //!
-//! - [`ClaimPath`], [`Frame`]: which claims. [`Issuance`], [`issue`]: the issuer. [`Held`]: the holder.
-//! - [`Parsed`], [`verify`], [`verify_batch`], [`Expectation`]: the verifier.
+//! - [`ClaimPath`], [`Frame`]: which claims. [`Issuance`], [`issue()`]: the issuer. [`Held`]: the holder.
+//! - [`Parsed`], [`verify()`], [`verify_batch`], [`Expectation`]: the verifier.
 
 mod disclosure;
 mod frame;
