@@ -2,11 +2,14 @@
 //!
 //! Each figure is the mean of one run on one thread, with an Ed25519 issuer, ten hidden claims and an Ed25519 holder.
 
+#[path = "shared/rng.rs"]
+mod rng;
+
 use std::hint::black_box;
 use std::time::Instant;
 
-use core::convert::Infallible;
-use rand_core::{TryCryptoRng, TryRng};
+use rand_core::TryRng as _;
+use rng::SystemRng;
 use serde_json::{Map, Value};
 use stele_core::suite::{SigningKey, Suite};
 use stele_credentials::jose::Signer as _;
@@ -15,29 +18,6 @@ use stele_credentials::status::{BitOrder, ListExpectation, StatusBits, TokenStat
 
 const COUNT: usize = 20_000;
 const NOW: u64 = 1_790_000_000;
-
-struct SystemRng;
-
-impl TryRng for SystemRng {
-    type Error = Infallible;
-
-    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
-        Ok(self.try_next_u64()? as u32)
-    }
-
-    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
-        let mut bytes = [0; 8];
-        self.try_fill_bytes(&mut bytes)?;
-        Ok(u64::from_le_bytes(bytes))
-    }
-
-    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
-        getrandom::fill(bytes).expect("the system gives random bytes");
-        Ok(())
-    }
-}
-
-impl TryCryptoRng for SystemRng {}
 
 fn report(what: &str, count: usize, began: Instant) {
     let seconds = began.elapsed().as_secs_f64();

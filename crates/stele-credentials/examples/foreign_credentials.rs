@@ -3,10 +3,12 @@
 //! `foreign_credentials issue | present | verify | status-make | status-read | key`. A refusal is an answer: `{"refusal": {...}}`.
 //! Keys are given as `suite` (`Ed25519` or `ES256`) and `seed` (32 bytes in base64url): they are for tests only.
 
-use core::convert::Infallible;
+#[path = "shared/rng.rs"]
+mod rng;
+
 use std::io::{Read as _, Write as _};
 
-use rand_core::{TryCryptoRng, TryRng};
+use rng::SystemRng;
 use serde_json::{Map, Value, json};
 use stele_core::suite::{SigningKey, Suite};
 use stele_credentials::Refusal;
@@ -14,29 +16,6 @@ use stele_credentials::jose::{PublicKey, Signer};
 use stele_credentials::json::{from_base64url, to_base64url};
 use stele_credentials::sd_jwt::*;
 use stele_credentials::status::{BitOrder, ListExpectation, StatusBits, TokenStatusList, Width};
-
-struct SystemRng;
-
-impl TryRng for SystemRng {
-    type Error = Infallible;
-
-    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
-        Ok(self.try_next_u64()? as u32)
-    }
-
-    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
-        let mut bytes = [0; 8];
-        self.try_fill_bytes(&mut bytes)?;
-        Ok(u64::from_le_bytes(bytes))
-    }
-
-    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
-        getrandom::fill(bytes).expect("the system gives random bytes");
-        Ok(())
-    }
-}
-
-impl TryCryptoRng for SystemRng {}
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let command = std::env::args().nth(1).unwrap_or_default();

@@ -214,6 +214,8 @@ impl Issuer {
         }
         if let Some(transaction) = transaction {
             store.take(&format!("deferred/{transaction}"), now);
+            // A notification_id is optional, and wallets built on oid4vc-ts 0.4 refuse a deferred answer that has one.
+            return Ok(Answer::json(200, json!({"credentials": credentials})));
         }
         let notification = new_secret(rng);
         let record = Record::Notification(asked.subject, asked.configuration);
