@@ -8,6 +8,8 @@
 //! - [`sd_jwt`]: credentials whose holder chooses what to show. [`status`]: revoked or suspended.
 //! - [`openid`]: issuing and presenting over HTTP, without HTTP.
 
+#[cfg(test)]
+mod decoder_tests;
 pub mod did;
 pub mod jose;
 pub mod json;
