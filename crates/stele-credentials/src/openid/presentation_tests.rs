@@ -4,15 +4,16 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use stele_core::suite::{SigningKey, Suite};
 
-use super::dcql::{Candidate, Query};
+use super::dcql::{Candidate, CredentialQuery, Query};
 use super::holder::{Request, RequestExpectation, RequestLink};
 use super::rules::*;
-use super::verifier::{Outcome, Started, Verifier};
+use super::verifier::{Outcome, Policy, Started, Verifier};
 use super::*;
 use crate::did::{Relationship, SelfContained, key as did_key};
 use crate::jose::{Signer as _, encrypt, sign_json};
 use crate::refusal::{Refusal, Rule};
-use crate::sd_jwt::{Binding, ClaimPath, Frame, Held, Issuance, Parsed};
+use crate::sd_jwt::{Binding, ClaimPath, Frame, Held, Issuance, Parsed, Verified};
+use crate::status::Status;
 use crate::testing::TestRng;
 
 const NOW: u64 = 1_790_000_000;
@@ -20,6 +21,26 @@ const VCT: &str = "https://university.example/diploma";
 
 fn key(seed: u8) -> SigningKey {
     SigningKey::from_seed(Suite::Es256, &[seed; 32]).unwrap()
+}
+
+/// Trusts one university; the diploma with this grade was revoked.
+struct Office;
+
+impl Policy for Office {
+    fn issuer_key(&self, credential: &Parsed<'_>) -> Result<crate::jose::PublicKey, Refusal> {
+        assert_eq!(credential.issuer(), Some("https://university.example"));
+        Ok(key(2).public_key())
+    }
+
+    fn accept(&self, query: &CredentialQuery, credential: &Verified) -> Result<(), Refusal> {
+        assert_eq!(query.id, "diploma");
+        let revoked = credential.claims.contains_key("grade");
+        if revoked {
+            Status::Invalid.require_valid()
+        } else {
+            Ok(())
+        }
+    }
 }
 
 struct World {
@@ -85,18 +106,8 @@ impl World {
     }
 
     fn respond(&mut self, id: &str, form: &Form) -> Answer {
-        let issuer_keys = |parsed: &Parsed<'_>| {
-            assert_eq!(parsed.issuer(), Some("https://university.example"));
-            Ok(key(2).public_key())
-        };
-        self.verifier.respond(
-            id,
-            form,
-            &issuer_keys,
-            &mut self.store,
-            &mut self.rng,
-            self.now,
-        )
+        self.verifier
+            .respond(id, form, &Office, &mut self.store, &mut self.rng, self.now)
     }
 
     fn outcome(&mut self, started: &Started) -> Option<Outcome> {
@@ -348,6 +359,7 @@ fn refuses_answers_that_are_not_what_was_asked_for() {
         ("unasked", UNASKED.code),
         ("twice", UNASKED.code),
         ("stolen", "credential.holder-key-wrong"),
+        ("revoked", "status.revoked"),
     ] {
         let mut world = World::new();
         let started = world.start(None);
@@ -356,6 +368,10 @@ fn refuses_answers_that_are_not_what_was_asked_for() {
         let answer = match case {
             "stripped" => vec![("diploma", vec![presentation(&request, Some(&[]), 3)])],
             "nothing" => vec![],
+            "revoked" => {
+                let paths = [ClaimPath::name("given_name"), ClaimPath::name("grade")];
+                vec![("diploma", vec![presentation(&request, Some(&paths), 3)])]
+            }
             "unasked" => vec![("diploma", vec![good.clone()]), ("other", vec![good])],
             "twice" => vec![("diploma", vec![good.clone(), good])],
             _ => vec![("diploma", vec![presentation(&request, None, 4)])],

@@ -10,7 +10,7 @@ use rand_core::CryptoRng;
 use serde_json::{Map, Value, json};
 use subtle::ConstantTimeEq as _;
 
-use super::dcql::Query;
+use super::dcql::{Candidate, CredentialQuery, Query};
 use super::rules::*;
 use super::{Answer, Fault, Form, Record, Store, encode_component, new_secret};
 use crate::jose::{self, DecryptionKey, PublicKey, Signer};
@@ -93,8 +93,39 @@ pub struct Outcome {
     pub response_code: Option<String>,
 }
 
-/// Finds the issuer's key of a credential that is not verified yet, and says whether this issuer is trusted for it.
-pub type IssuerKeys<'a> = dyn Fn(&Parsed<'_>) -> Result<PublicKey, Refusal> + 'a;
+/// What the verifier's owner decides: whom to trust, for what, and what else has to hold.
+pub trait Policy {
+    /// Finds the issuer's key of a credential that is not verified yet, and refuses issuers that are not trusted for it.
+    ///
+    /// # Errors
+    /// Why the issuer is not trusted, or its key not found.
+    fn issuer_key(&self, credential: &Parsed<'_>) -> Result<PublicKey, Refusal>;
+
+    /// Has the last word on a verified credential: its status, or the issuer's accreditation at issuance.
+    ///
+    /// # Errors
+    /// Such as `status.revoked`.
+    fn accept(&self, query: &CredentialQuery, credential: &Verified) -> Result<(), Refusal> {
+        let _ = (query, credential);
+        Ok(())
+    }
+
+    /// Verifies a presentation of another format than `dc+sd-jwt`, made for `audience` and `nonce` at the time `now`.
+    ///
+    /// # Errors
+    /// `presentation.answer-malformed` unless overridden.
+    fn verify_other(
+        &self,
+        query: &CredentialQuery,
+        presentation: &Value,
+        audience: &str,
+        nonce: &str,
+        now: u64,
+    ) -> Result<Verified, Refusal> {
+        let _ = (presentation, audience, nonce, now);
+        Err(ANSWER_MALFORMED.because(format_args!("the format {}", query.format)))
+    }
+}
 
 impl Verifier {
     /// The verifier as wallets and key bindings name it.
@@ -198,7 +229,7 @@ impl Verifier {
         &self,
         id: &str,
         form: &Form,
-        issuer_keys: &IssuerKeys<'_>,
+        policy: &dyn Policy,
         store: &mut dyn Store,
         rng: &mut R,
         now: u64,
@@ -221,7 +252,7 @@ impl Verifier {
         if !bool::from(state.as_bytes().ct_eq(session.state.as_bytes())) {
             return refused(&STATE.refuse());
         }
-        let presented = self.judge(session, &payload, issuer_keys, now);
+        let presented = self.judge(session, &payload, policy, now);
         let response_code = session.redirect_uri.as_ref().map(|_| new_secret(rng));
         let answer = match (&presented, &session.redirect_uri) {
             (Err(refusal), _) if refusal.rule() != DECLINED => refused(refusal),
@@ -267,7 +298,7 @@ impl Verifier {
         &self,
         session: &Session,
         payload: &Map<String, Value>,
-        issuer_keys: &IssuerKeys<'_>,
+        policy: &dyn Policy,
         now: u64,
     ) -> Result<Vec<(String, Verified)>, Refusal> {
         if let Some(error) = payload.get("error") {
@@ -300,25 +331,18 @@ impl Verifier {
                 )));
             }
             for presentation in presentations {
-                let text = presentation.as_str().filter(|_| query.format == TYPE);
-                let text = text.ok_or_else(|| malformed("a presentation of another format"))?;
-                let vcts: Vec<&str> = query.vcts.iter().map(String::as_str).collect();
-                let binding = BindingExpectation {
-                    audience: &client_id,
-                    nonce: &session.nonce,
-                    age_seconds_max: self.lifetime_seconds,
+                let verified = if query.format == TYPE {
+                    let text = presentation
+                        .as_str()
+                        .ok_or_else(|| malformed("a presentation is no text"))?;
+                    self.verify_sd_jwt(text, query, &client_id, session, policy, now)?
+                } else {
+                    policy.verify_other(query, presentation, &client_id, &session.nonce, now)?
                 };
-                let expectation = Expectation {
-                    skew_seconds: self.skew_seconds,
-                    vcts: &vcts,
-                    binding: query.require_binding.then_some(binding),
-                    ..Expectation::at(now)
-                };
-                let key = issuer_keys(&Parsed::parse(text)?)?;
-                let verified = verify(text, &key, &expectation)?;
+                policy.accept(query, &verified)?;
                 // A holder who strips a claim, or shows another value, has not answered the query.
                 let claims = Value::Object(verified.claims);
-                let candidate = super::dcql::Candidate {
+                let candidate = Candidate {
                     format: &query.format,
                     claims: &claims,
                 };
@@ -335,6 +359,31 @@ impl Verifier {
             .query
             .check_answered(&|id| presented.iter().any(|(found, _)| found == id))?;
         Ok(presented)
+    }
+
+    fn verify_sd_jwt(
+        &self,
+        text: &str,
+        query: &CredentialQuery,
+        client_id: &str,
+        session: &Session,
+        policy: &dyn Policy,
+        now: u64,
+    ) -> Result<Verified, Refusal> {
+        let vcts: Vec<&str> = query.vcts.iter().map(String::as_str).collect();
+        let binding = BindingExpectation {
+            audience: client_id,
+            nonce: &session.nonce,
+            age_seconds_max: self.lifetime_seconds,
+        };
+        let expectation = Expectation {
+            skew_seconds: self.skew_seconds,
+            vcts: &vcts,
+            binding: query.require_binding.then_some(binding),
+            ..Expectation::at(now)
+        };
+        let key = policy.issuer_key(&Parsed::parse(text)?)?;
+        verify(text, &key, &expectation)
     }
 }
 
