@@ -5,10 +5,19 @@
 //!
 //! - [`refusal`]: codes, sentences, hints. [`json`]: strict JSON and base64url.
 //! - [`jose`]: JWS, JWK and thumbprints with Ed25519 and P-256. [`did`]: identifiers and their documents.
+//! - [`sd_jwt`]: credentials whose holder chooses what to show. [`status`]: revoked or suspended.
+//! - [`openid`]: issuing and presenting over HTTP, without HTTP.
 
+#[cfg(test)]
+mod decoder_tests;
 pub mod did;
 pub mod jose;
 pub mod json;
+pub mod openid;
 pub mod refusal;
+pub mod sd_jwt;
+pub mod status;
+#[cfg(test)]
+mod testing;
 
 pub use refusal::Refusal;

@@ -139,6 +139,9 @@ pub const TABLES: &[(&str, &[&Rule])] = &[
     ("JSON and encodings", crate::json::rules::TABLE),
     ("Signatures and keys", crate::jose::rules::TABLE),
     ("Identifiers", crate::did::rules::TABLE),
+    ("SD-JWT credentials", crate::sd_jwt::rules::TABLE),
+    ("Status", crate::status::rules::TABLE),
+    ("Presentations", crate::openid::rules::TABLE),
 ];
 
 /// The page docs/credentials/refusals.md.

@@ -4,11 +4,14 @@
 //! Signatures are judged by the core, so Ed25519 follows ZIP-215 and many are verified in one batch.
 //!
 //! - [`Jws`]: compact form (RFC 7515). [`PublicKey`]: a JWK (RFC 7517) and its thumbprint (RFC 7638). [`Signer`]: who signs.
+//! - [`encrypt`], [`DecryptionKey`]: JWE with ECDH-ES and AES-GCM, for answers of wallets.
 
+mod jwe;
 mod jws;
 mod key;
 mod signer;
 
+pub use jwe::{DecryptionKey, Encryption, encrypt};
 pub use jws::{Jws, TEXT_BYTES_MAX, sign, sign_json, verify_batch};
 pub use key::PublicKey;
 pub use signer::Signer;
@@ -30,6 +33,10 @@ pub mod rules {
             "The document names an algorithm that does not belong to the signer's key.", "Do not accept it; ask the issuer for a correct document.";
         TYPE: "jose.type", refuses_another_type,
             "The document is of another type than the one that is expected here.", "Check that the right document was sent.";
+        JWE_MALFORMED: "jose.encrypted-malformed", refuses_what_is_no_jwe,
+            "The encrypted message is not in a form that is accepted here.", "Ask the sender to encrypt with ECDH-ES and A128GCM or A256GCM.";
+        JWE_UNDECIPHERABLE: "jose.undecipherable", decrypts_what_was_encrypted_for_it,
+            "The message was encrypted for somebody else, or was altered.", "Start again and scan the new code.";
         KEY_MALFORMED: "jose.key-malformed", refuses_bad_keys,
             "The key is not a valid public key.", "Ask the owner of the key for a correct one.";
         KEY_UNSUPPORTED: "jose.key-unsupported", refuses_keys_of_other_kinds,
