@@ -12,7 +12,7 @@ use stele_registers::service::{
     self, LineKind, Status, case, case_line, case_ref, definition, documents_hash, service_ref,
 };
 
-use crate::world::{World, did, key, party};
+use crate::world::{World, cose, did, key, party};
 
 const SCOPE: &str = "DE/XX/Musterstadt";
 const DAY_MS: u64 = 86_400_000;
@@ -719,6 +719,20 @@ fn an_office_without_accreditation_can_only_hand_over() {
     town.world
         .ok(&office, &[&other], "service/handover.transfer", to);
     town.world.ok(&other, &[], "service/decision.make", decide);
+}
+
+#[test]
+fn a_pseudonym_introduces_itself_with_its_application() {
+    let mut town = Town::new(json!({}));
+    let pairwise = key(77);
+    let opening = town.opening(1);
+    let register = json!({"kind": "person", "keys": [cose(&pairwise)]});
+    let commands = [("party.register", register), ("service/case.open", opening)];
+    town.world
+        .many(&pairwise, &[], "identity", &commands)
+        .unwrap();
+    let reference = case_ref(&party(&pairwise), &Hash::from_bytes([1; 32]));
+    assert_eq!(town.case(reference).applicant, party(&pairwise));
 }
 
 #[test]
