@@ -13,18 +13,22 @@
 //! - [`definition`], [`publish`]: a checked file, its rules, and the command that publishes it
 //! - [`query`]: the credentials of an application as a DCQL query for OpenID4VP
 //! - [`application`]: what comes from credentials by itself, and what is still missing
-//! - [`case`]: the events of a case, replayed
+//! - [`history`], [`case`]: the events of a case, and the case that they make
+//! - [`letter`], [`mod@commitment`]: the decision's letter, and what the chain gets instead of papers
 //! - [`mod@deadlines`]: deadlines and reminders, derived
 //! - [`mod@timeline`]: all of it in plain sentences, English and German
 
 pub mod application;
 pub mod case;
 mod check;
+pub mod commitment;
 mod dates;
 pub mod deadlines;
 pub mod definition;
 pub mod file;
 pub mod finding;
+pub mod history;
+pub mod letter;
 mod lines;
 pub mod publish;
 pub mod query;
@@ -32,12 +36,15 @@ pub mod timeline;
 mod words;
 
 pub use application::{Application, Gap, GapKind, gaps, prefill};
-pub use case::{Case, CaseEvent, Fact, Illegal, choices, replay};
+pub use case::{Case, choices, replay};
 pub use check::check;
+pub use commitment::commitment;
 pub use deadlines::{Addressee, Deadline, DeadlineKind, Reminder, deadlines, reminders};
 pub use definition::Definition;
 pub use file::{Language, ServiceFile};
 pub use finding::Finding;
-pub use publish::publish_command;
+pub use history::{CaseEvent, Fact, Illegal, ReplayError};
+pub use letter::Letter;
+pub use publish::{Opening, open_command, publish_command};
 pub use query::dcql;
 pub use timeline::{TimelineLine, timeline};

@@ -1,7 +1,9 @@
-//! The command of the register `service` that publishes a definition.
+//! Commands of the register `service` that are made from a definition, in the JSON that `stele_registers::json_to_body` reads.
 
 use serde_json::{Value as Json, json};
+use stele_core::id::{Hash, PartyId};
 use stele_registers::service::calendar::Period;
+use stele_registers::service::service_ref;
 
 use crate::definition::Definition;
 
@@ -9,7 +11,7 @@ fn unit(period: Period) -> &'static str {
     period.unit.name()
 }
 
-/// The body of `service/definition.publish`, in the JSON that `stele_registers::json_to_body` reads.
+/// The body of `service/definition.publish`.
 pub fn publish_command(definition: &Definition) -> Json {
     let (file, rules) = (definition.file(), definition.rules());
     let calendar = &rules.calendar;
@@ -46,4 +48,37 @@ pub fn publish_command(definition: &Definition) -> Json {
         "clock_from": clock_from,
         "clock_offset": clock_offset,
     })
+}
+
+/// What an application puts on the chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Opening {
+    /// 32 random bytes, drawn for this case.
+    pub case_id: [u8; 32],
+    /// Who published the definition.
+    pub authority: PartyId,
+    /// Commitment to the application.
+    pub application: Hash,
+    /// Commitments to what is presented with it, each once.
+    pub documents: Vec<Hash>,
+    /// The office that shall handle it; the authority itself if `None`.
+    pub office: Option<PartyId>,
+}
+
+/// The body of `service/case.open` under this very definition.
+pub fn open_command(definition: &Definition, opening: &Opening) -> Json {
+    let service = service_ref(&opening.authority, &definition.file().id);
+    let documents: Vec<_> = opening.documents.iter().map(Hash::to_string).collect();
+    let mut body = json!({
+        "case_id": Hash::from_bytes(opening.case_id).to_string(),
+        "service": service.to_string(),
+        "version": definition.file().version,
+        "document": definition.document().to_string(),
+        "application": opening.application.to_string(),
+        "documents": documents,
+    });
+    if let Some(office) = &opening.office {
+        body["office"] = json!(office.did());
+    }
+    body
 }

@@ -5,10 +5,11 @@ use stele_core::id::TimeMs;
 use stele_registers::service::Status;
 use stele_registers::service::calendar::Day;
 
-use crate::case::{Case, CaseEvent, Fact, ReplayError};
+use crate::case::Case;
 use crate::deadlines::{Deadline, DeadlineKind, deadlines};
 use crate::definition::Definition;
 use crate::file::Language;
+use crate::history::{CaseEvent, Fact, ReplayError};
 use crate::words::{self, Says};
 
 /// Where a line lies in time.

@@ -72,6 +72,27 @@ pub(crate) fn gap(language: Language, kind: GapKind, title: &str) -> String {
     }
 }
 
+/// What was decided.
+pub(crate) fn decision(language: Language, outcome: &str) -> &'static str {
+    match (language, outcome) {
+        (En, "granted") => "Your application was granted.",
+        (De, "granted") => "Ihrem Antrag wurde stattgegeben.",
+        (En, "partly") => "Your application was granted in part.",
+        (De, "partly") => "Ihrem Antrag wurde teilweise stattgegeben.",
+        (En, _) => "Your application was refused.",
+        (De, _) => "Ihr Antrag wurde abgelehnt.",
+    }
+}
+
+/// The last day for an appeal, as a letter says it.
+pub(crate) fn appeal_last_day(language: Language, day: Day) -> String {
+    let day = date(language, day);
+    match language {
+        En => format!("The last day is {day}."),
+        De => format!("Der letzte Tag ist der {day}."),
+    }
+}
+
 /// An appeal waits for its decision.
 pub(crate) fn appeal_open(language: Language) -> &'static str {
     match language {
@@ -229,30 +250,21 @@ impl Says<'_> {
     }
 
     pub(crate) fn decided(&self, outcome: &str, appeal: Option<Day>) -> String {
-        let decision = match outcome {
-            "granted" => self.pick(
-                "Your application was granted.",
-                "Ihrem Antrag wurde stattgegeben.",
-            ),
-            "partly" => self.pick(
-                "Your application was granted in part. The letter gives the reasons.",
-                "Ihrem Antrag wurde teilweise stattgegeben. Die Gründe stehen im Bescheid.",
-            ),
-            _ => self.pick(
-                "Your application was refused. The letter gives the reasons.",
-                "Ihr Antrag wurde abgelehnt. Die Gründe stehen im Bescheid.",
-            ),
-        };
-        match appeal.map(|day| self.date(day)) {
-            Some(day) => {
-                let until = self.pick(
-                    format!("You can appeal until {day}."),
-                    format!("Sie können bis zum {day} Widerspruch einlegen."),
-                );
-                format!("{decision} {until}")
-            }
-            None => decision,
+        let mut sentences = decision(self.language, outcome).to_owned();
+        if outcome != "granted" {
+            let reasons = self.pick(
+                " The letter gives the reasons.",
+                " Die Gründe stehen im Bescheid.",
+            );
+            sentences.push_str(&reasons);
         }
+        if let Some(day) = appeal.map(|day| self.date(day)) {
+            sentences.push_str(&self.pick(
+                format!(" You can appeal until {day}."),
+                format!(" Sie können bis zum {day} Widerspruch einlegen."),
+            ));
+        }
+        sentences
     }
 
     pub(crate) fn deemed(&self) -> String {

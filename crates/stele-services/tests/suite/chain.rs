@@ -13,9 +13,12 @@ use stele_core::machine::{
     BlockContext, Fault, Judgement, Overlay, Refusal, StateMachine, StateReader,
 };
 use stele_core::suite::{SigningKey, Suite};
-use stele_registers::service::{case, case_ref, service_ref};
+use stele_registers::service::{case, case_ref};
 use stele_registers::{Registry, View, body_to_json, json_to_body};
-use stele_services::{CaseEvent, Definition, Fact, choices, publish_command, replay};
+use stele_services::{
+    CaseEvent, Definition, Fact, Opening, choices, commitment, open_command, publish_command,
+    replay,
+};
 
 use crate::support::{BUSINESS, PARKING, at};
 
@@ -161,18 +164,24 @@ impl Chain {
         let publish = publish_command(definition);
         self.submit(AUTHORITY, &[], "service", "definition.publish", publish)
             .unwrap();
-        let service = service_ref(&party(AUTHORITY), &definition.file().id);
-        let id = Hash::from_bytes([7; 32]);
-        let events = self.submit(CITIZEN, &[], "service", "case.open", json!({
-            "case_id": id.to_string(), "service": service.to_string(), "version": 1,
-            "document": definition.document().to_string(), "application": id.to_string(), "office": party(OFFICE).did(),
-        }));
+        let opening = Opening {
+            case_id: [7; 32],
+            authority: party(AUTHORITY),
+            application: commitment(&[1; 32], b"application"),
+            documents: vec![commitment(&[2; 32], b"document")],
+            office: Some(party(OFFICE)),
+        };
+        let open = open_command(definition, &opening);
+        let events = self.submit(CITIZEN, &[], "service", "case.open", open);
         let events = events.unwrap();
         let events = events
             .iter()
             .filter_map(|event| self.case_event(event))
             .collect();
-        (case_ref(&party(CITIZEN), &id), events)
+        (
+            case_ref(&party(CITIZEN), &Hash::from_bytes([7; 32])),
+            events,
+        )
     }
 }
 

@@ -4,6 +4,7 @@ mod applications;
 mod case_model;
 mod chain;
 mod files;
+mod letters;
 mod schema;
 mod support;
 mod timelines;
