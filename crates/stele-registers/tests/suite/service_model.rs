@@ -152,9 +152,12 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     let items = || proptest::sample::subsequence(vec![0, 1, 2], 1..=3);
     prop_oneof![
-        8 => (1..400u64).prop_map(Step::Wait),
+        4 => (1..30u64).prop_map(Step::Wait),
+        4 => (1..400u64).prop_map(Step::Wait),
         4 => items().prop_map(Step::Request),
-        5 => items().prop_map(Step::Supply),
+        2 => items().prop_map(Step::Supply),
+        // Everything that is missing then.
+        4 => Just(Step::Supply(Vec::new())),
         1 => Just(Step::Confirm),
         1 => (0..5u64).prop_map(Step::Extend),
         2 => Just(Step::Decide),
@@ -413,9 +416,16 @@ proptest! {
             start_day: world.time / DAY_MS, stopped: None, suspended_days: BTreeSet::new(), extension: 0,
             decided: None, moved: false,
         };
-        for step in steps {
-            if let Step::Wait(hours) = step {
-                world.time += hours * 3_600_000;
+        for mut step in steps {
+            match &mut step {
+                Step::Wait(hours) => {
+                    world.time += *hours * 3_600_000;
+                    continue;
+                }
+                Step::Supply(items) if items.is_empty() => items.extend(&model.missing),
+                _ => {}
+            }
+            if matches!(&step, Step::Supply(items) if items.is_empty()) {
                 continue;
             }
             let (office, other) = if model.moved { (&second, &first) } else { (&first, &second) };

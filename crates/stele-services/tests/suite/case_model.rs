@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 use stele_core::id::TimeMs;
 use stele_registers::service::Status;
-use stele_services::{CaseEvent, Definition, Fact, Language, deadlines, replay, timeline};
+use stele_services::{Case, CaseEvent, Definition, Fact, Language, deadlines, replay, timeline};
 
 use crate::support::{PARKING, at, json, read, with};
 
@@ -285,7 +285,9 @@ fn fact() -> impl Strategy<Value = Fact> {
     };
     prop_oneof![
         4 => items().prop_map(|items| Fact::Requested { items }),
-        6 => items().prop_map(|items| Fact::Supplied { items }),
+        2 => items().prop_map(|items| Fact::Supplied { items }),
+        // Everything that is missing then.
+        6 => Just(Fact::Supplied { items: Vec::new() }),
         1 => Just(Fact::Confirmed),
         1 => (0..5u64).prop_map(|count| Fact::Extended { count }),
         1 => Just(Fact::Decided { outcome: "refused".into() }),
@@ -297,8 +299,25 @@ fn fact() -> impl Strategy<Value = Fact> {
     ]
 }
 
+/// Puts what is missing into a supply of everything; `None` when nothing is.
+fn completed(fact: Fact, case: &Case) -> Option<Fact> {
+    match fact {
+        Fact::Supplied { items } if items.is_empty() => {
+            let items: Vec<_> = case.missing.iter().cloned().collect();
+            (!items.is_empty()).then_some(Fact::Supplied { items })
+        }
+        other => Some(other),
+    }
+}
+
 fn steps() -> impl Strategy<Value = Vec<(u64, Fact)>> {
-    proptest::collection::vec((prop_oneof![0..60u64, 0..900u64], fact()), 1..40)
+    proptest::collection::vec(
+        (
+            prop_oneof![2 => 0..6u64, 2 => 0..60u64, 1 => 0..900u64],
+            fact(),
+        ),
+        1..40,
+    )
 }
 
 /// Histories beginning on this instant: 9 March 2026 in the afternoon, or any hour of the following two years.
@@ -321,6 +340,7 @@ proptest! {
         let mut now = begin;
         for (hours, fact) in steps {
             now += hours * HOUR;
+            let Some(fact) = completed(fact, &case) else { continue };
             let event = CaseEvent { time: now, fact };
             let before = case.clone();
             let outcome = case.apply(&definition, &event);
@@ -360,6 +380,7 @@ proptest! {
         let mut now = begin;
         for (hours, fact) in steps {
             now += hours * HOUR;
+            let Some(fact) = completed(fact, &case) else { continue };
             let event = CaseEvent { time: now, fact };
             let before = case.clone();
             let under_second = case.apply(&second, &event).unwrap_err();

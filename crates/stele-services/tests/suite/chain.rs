@@ -251,7 +251,13 @@ fn steps() -> impl Strategy<Value = Vec<(u64, Fact)>> {
     let items = ["employees", "identity", "zone"]
         .map(str::to_owned)
         .to_vec();
-    proptest::collection::vec((prop_oneof![0..72u64, 0..1500u64], fact(items)), 1..30)
+    proptest::collection::vec(
+        (
+            prop_oneof![2 => 0..6u64, 2 => 0..72u64, 1 => 0..1500u64],
+            fact(items),
+        ),
+        1..30,
+    )
 }
 
 proptest! {
