@@ -393,6 +393,17 @@ fn the_period_may_begin_with_the_complete_documents() {
     town.world
         .ok(&town.citizen, &[], "service/case.supply", supply);
     assert_eq!(town.due(reference), Some(midnight(2023, 12, 7)));
+    // A period that was lengthened stays so when it begins anew.
+    let extend = named(reference, json!({"count": 2, "reasons": hash(7)}));
+    town.world
+        .ok(&town.office, &[], "service/period.extend", extend);
+    town.world
+        .ok(&town.office, &[], "service/items.request", items(json!({})));
+    town.wait_until(midnight(2023, 11, 23));
+    let supply = items(json!({"documents": [hash(50)]}));
+    town.world
+        .ok(&town.citizen, &[], "service/case.supply", supply);
+    assert_eq!(town.due(reference), Some(midnight(2023, 12, 12)));
 }
 
 #[test]

@@ -159,7 +159,7 @@ fn step() -> impl Strategy<Value = Step> {
         // Everything that is missing then.
         4 => Just(Step::Supply(Vec::new())),
         1 => Just(Step::Confirm),
-        1 => (0..5u64).prop_map(Step::Extend),
+        3 => (0..5u64).prop_map(Step::Extend),
         2 => Just(Step::Decide),
         4 => Just(Step::Deem),
         1 => Just(Step::Withdraw),

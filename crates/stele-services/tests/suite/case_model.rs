@@ -289,7 +289,7 @@ fn fact() -> impl Strategy<Value = Fact> {
         // Everything that is missing then.
         6 => Just(Fact::Supplied { items: Vec::new() }),
         1 => Just(Fact::Confirmed),
-        1 => (0..5u64).prop_map(|count| Fact::Extended { count }),
+        3 => (0..5u64).prop_map(|count| Fact::Extended { count }),
         1 => Just(Fact::Decided { outcome: "refused".into() }),
         2 => Just(Fact::Deemed),
         1 => Just(Fact::Withdrawn),
