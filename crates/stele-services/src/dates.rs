@@ -1,5 +1,6 @@
 //! Dates, instants and offsets as a service file writes them.
 
+use stele_core::calendar::parse_date_time;
 use stele_core::id::TimeMs;
 use stele_registers::service::calendar::Day;
 
@@ -23,14 +24,11 @@ fn date_prefix(text: &str) -> Option<(Day, &str)> {
     Some((Day::from_date(year, month, day)?, rest))
 }
 
-/// `2026-03-29T01:00:00Z`.
+/// `2026-03-29T01:00:00Z`: of RFC 3339's ways to write an instant the one without offset and fraction.
 pub(crate) fn instant(text: &str) -> Option<TimeMs> {
-    let (day, rest) = date_prefix(text)?;
-    let (hour, rest) = digits(rest.strip_prefix('T')?, 2)?;
-    let (minute, rest) = digits(rest.strip_prefix(':')?, 2)?;
-    let (second, rest) = digits(rest.strip_prefix(':')?, 2)?;
-    let fits = hour < 24 && minute < 60 && second < 60 && rest == "Z";
-    fits.then(|| TimeMs::new((day.get() * 86_400 + hour * 3600 + minute * 60 + second) * 1000))
+    let plain = text.len() == 20 && text.ends_with('Z') && date_prefix(text).is_some();
+    let ms = parse_date_time(text).filter(|_| plain)?;
+    u64::try_from(ms).ok().map(TimeMs::new)
 }
 
 /// `+02:00`, as minutes east of UTC.

@@ -11,6 +11,7 @@
 //! A register knows neither time zones nor holidays, so all of them are data: a [`Calendar`] belongs to one version of one
 //! definition. Nobody can move a holiday under a running case.
 
+use stele_core::calendar::{date, days_since_1970, month_days};
 use stele_core::cbor::{DecodeError, Decoder, Encoder, ErrorKind};
 use stele_core::id::TimeMs;
 
@@ -41,34 +42,31 @@ impl Day {
         self.0
     }
 
-    /// The day of a Gregorian date; `None` before 1970 or when there is no such date.
+    /// The day of a Gregorian date; `None` before 1970, after 9999, or when there is no such date.
     pub fn from_date(year: u64, month: u64, day: u64) -> Option<Self> {
-        if !(1970..=9999).contains(&year)
-            || !(1..=12).contains(&month)
-            || day == 0
-            || day > month_days(year, month)
-        {
+        if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) {
             return None;
         }
-        Some(Self(day_number(year, month, day)))
+        let (year, month, day) = (year as i64, month as i64, i64::try_from(day).ok()?);
+        let exists = (1..=month_days(year, month)).contains(&day);
+        exists.then(|| Self::of(year, month, day))
+    }
+
+    /// A date that is not before 1970.
+    fn of(year: i64, month: i64, day: i64) -> Self {
+        Self(u64::try_from(days_since_1970(year, month, day)).unwrap_or(0))
     }
 
     /// Year, month and day of the month.
     pub fn date(self) -> (u64, u64, u64) {
-        // Eras of 400 years that begin on 1 March (H. Hinnant, "chrono-compatible low-level date algorithms").
-        let shifted = self.0.saturating_add(719_468);
-        let era = shifted / 146_097;
-        let of_era = shifted % 146_097;
-        let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-        let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-        let month_shifted = (5 * of_year + 2) / 153;
-        let day = of_year - (153 * month_shifted + 2) / 5 + 1;
-        let month = if month_shifted < 10 {
-            month_shifted + 3
-        } else {
-            month_shifted - 9
-        };
-        (year_of_era + era * 400 + u64::from(month <= 2), month, day)
+        let (year, month, day) = date(self.clamped());
+        (year as u64, month as u64, day as u64)
+    }
+
+    /// The number for [`stele_core::calendar`], which has no bounds of its own. No block's time reaches so far.
+    fn clamped(self) -> i64 {
+        const FAR: u64 = 1 << 40;
+        self.0.min(FAR) as i64
     }
 
     /// The day of the week, 1 for Monday to 7 for Sunday (ISO 8601).
@@ -86,34 +84,12 @@ impl Day {
     /// The same day of the month `count` months later, or the last day of that month (section 188(3) of the Civil Code).
     #[must_use]
     pub fn plus_months(self, count: u64) -> Self {
-        let (year, month, day) = self.date();
-        let months = (month - 1).saturating_add(count);
-        let (year, month) = (year.saturating_add(months / 12), months % 12 + 1);
-        Self(day_number(year, month, day.min(month_days(year, month))))
+        let (year, month, day) = date(self.clamped());
+        // Periods are short; the bound keeps any argument from overflowing.
+        let months = month - 1 + count.min(1 << 40) as i64;
+        let (year, month) = (year + months / 12, months % 12 + 1);
+        Self::of(year, month, day.min(month_days(year, month)))
     }
-}
-
-fn is_leap(year: u64) -> bool {
-    year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
-}
-
-fn month_days(year: u64, month: u64) -> u64 {
-    match month {
-        2 => 28 + u64::from(is_leap(year)),
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
-    }
-}
-
-/// The inverse of [`Day::date`].
-fn day_number(year: u64, month: u64, day: u64) -> u64 {
-    let year = year - u64::from(month <= 2);
-    let era = year / 400;
-    let year_of_era = year % 400;
-    let month_shifted = (month + 9) % 12;
-    let of_year = (153 * month_shifted + 2) / 5 + day - 1;
-    let of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + of_year;
-    (era.saturating_mul(146_097).saturating_add(of_era)).saturating_sub(719_468)
 }
 
 /// What a period is counted in.
@@ -417,12 +393,21 @@ mod tests {
         let mut number = 0;
         for year in 1970..2110 {
             for month in 1..=12 {
-                for date in 1..=month_days(year, month) {
+                for date in 1..=month_days(year as i64, month as i64) as u64 {
                     assert_eq!(Day(number).date(), (year, month, date));
                     assert_eq!(Day::from_date(year, month, date), Some(Day(number)));
                     number += 1;
                 }
             }
+        }
+    }
+
+    #[test]
+    fn far_days_do_not_overflow() {
+        for far in [Day(u64::MAX), Day(1 << 40), Day(0)] {
+            let (year, month, date) = far.plus_months(u64::MAX).date();
+            assert!(year >= 1970 && (1..=12).contains(&month) && (1..=31).contains(&date));
+            assert!((1..=7).contains(&far.plus(u64::MAX).weekday()));
         }
     }
 
