@@ -9,6 +9,7 @@
 //! - [`trace`]: supply-chain event commitments, custody, lots, recalls
 //! - [`statement`]: signed statements of other formats, registered by hash (SCITT)
 //! - [`credential`]: what issuers commit to: schemas, issued batches, status lists, documents with several signers
+//! - [`service`]: public services and their cases
 
 pub mod context;
 pub mod credential;
@@ -20,6 +21,7 @@ pub mod json;
 pub mod reference;
 pub mod register;
 pub mod registry;
+pub mod service;
 pub mod spec;
 pub mod statement;
 pub mod trace;

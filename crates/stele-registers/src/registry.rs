@@ -20,7 +20,7 @@ use crate::context::{Context, Cosigner, Frame, Namespace};
 use crate::identity::lookup::{self, Found};
 use crate::register::{Register, Stop};
 use crate::spec::{CommandSpec, EventSpec, RefusalSpec};
-use crate::{credential, governance, identity, statement, trace};
+use crate::{credential, governance, identity, service, statement, trace};
 
 /// The command's register is not on this network.
 pub const UNKNOWN_REGISTER: RefusalSpec = RefusalSpec::new(
@@ -136,6 +136,7 @@ impl Registry {
             Arc::new(trace::Trace),
             Arc::new(statement::Statement),
             Arc::new(credential::Credential),
+            Arc::new(service::Service),
         ]
     }
 

@@ -11,6 +11,8 @@ mod keys_model;
 mod pages;
 mod registry;
 mod rolls;
+mod service;
+mod service_model;
 mod statement;
 mod trace;
 mod world;

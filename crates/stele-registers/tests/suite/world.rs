@@ -104,6 +104,7 @@ impl World {
             ("credential", 1),
             ("governance", 1),
             ("identity", 1),
+            ("service", 1),
             ("statement", 1),
             ("trace", 1),
         ];
@@ -121,6 +122,7 @@ impl World {
             ("credential", 1),
             ("governance", 1),
             ("identity", 1),
+            ("service", 1),
             ("statement", 1),
             ("trace", 1),
         ];
