@@ -52,12 +52,18 @@ export async function issuerKey(issuer: string, header: JsonObject): Promise<Iss
   return { jwk, source: "site", thumbprint: await calculateJwkThumbprint(jwk) };
 }
 
-/** Throws Trouble: `…alg`, `…critical-header`, `…signature`, or `wallet.cannot-check` where the browser lacks the algorithm. */
-export async function verifyJws(jwt: string, jwk: JWK, kind: string): Promise<void> {
-  const { header } = readJwt(jwt, `${kind}.malformed`, "This is not a signed text.");
+/** What no key can mend: throws Trouble `…alg` or `…critical-header`. */
+function acceptedAlgorithm(header: JsonObject, kind: string): string {
   const alg = text(header["alg"]) ?? "none";
   if (!ALGORITHMS.includes(alg)) throw new Trouble(`${kind}.alg`, alg === "none" ? "It carries no signature (alg none)." : `It is signed in a way that the wallet does not take (${alg.slice(0, 20)}).`, "Do not rely on it.");
   if (header["crit"] !== undefined) throw new Trouble(`${kind}.critical-header`, "It demands rules that the wallet does not know (crit).", "Do not rely on it.");
+  return alg;
+}
+
+/** Throws Trouble: as above, `…signature`, or `wallet.cannot-check` where the browser lacks the algorithm. */
+export async function verifyJws(jwt: string, jwk: JWK, kind: string): Promise<void> {
+  const { header } = readJwt(jwt, `${kind}.malformed`, "This is not a signed text.");
+  const alg = acceptedAlgorithm(header, kind);
   let key: Awaited<ReturnType<typeof importJWK>>;
   try {
     key = await importJWK(jwk, alg);
@@ -80,6 +86,8 @@ export interface CheckOptions {
   known?: { jwk: JWK; name: string } | undefined;
   /** Whether the network may be asked for keys and status. */
   online: boolean;
+  /** Whether status lists may lie on this device in the clear: a holder's own would tell whose papers it has. */
+  keepLists?: boolean;
 }
 
 export async function checkPaper(paper: SdJwt, options: CheckOptions): Promise<Report> {
@@ -96,6 +104,7 @@ export async function checkPaper(paper: SdJwt, options: CheckOptions): Promise<R
   const typ = paper.header["typ"];
   if (typ !== "dc+sd-jwt" && typ !== "vc+sd-jwt") add("Kind", "failed", "It is not marked as a paper of the kind dc+sd-jwt.", "credential.typ");
   try {
+    acceptedAlgorithm(paper.header, "credential");
     if (options.known) key = { jwk: options.known.jwk, source: "known", thumbprint: await calculateJwkThumbprint(options.known.jwk) };
     else if (!options.online && !/^did:(jwk|key):/.test(issuer)) throw new Trouble("network.offline", "The issuer's key is not known here, and there is no network to ask for it.");
     else key = await issuerKey(issuer, paper.header);
@@ -148,7 +157,7 @@ async function status(paper: SdJwt, key: IssuerKey | undefined, options: CheckOp
   if (paper.payload["status"] === undefined) return { check: { name, state: "verified", text: "The issuer keeps no list by which this paper could be withdrawn." }, result: undefined };
   if (!key) return { check: { name, state: "unchecked", text: "Whether it was withdrawn could not be checked, as the issuer's key is unknown.", code: "status.no-key" }, result: undefined };
   try {
-    const result = await statusOf(entry, paper.payload, key, options.nowSeconds, options.online);
+    const result = await statusOf(entry, paper.payload, key, options.nowSeconds, options.online, options.keepLists === true);
     const asOf = `as of ${moment(result.asOfSeconds)}${result.kept ? ", by the list kept here; what came later could not be checked" : ""}`;
     if (result.value === 0) return { check: { name, state: result.kept ? "unchecked" : "verified", text: `Not withdrawn ${asOf}.` }, result };
     if (result.value === 2) return { check: { name, state: "failed", text: `Suspended ${asOf}.`, code: "credential.suspended" }, result };

@@ -18,11 +18,11 @@ export interface StatusResult {
   kept: boolean;
 }
 
-export async function statusOf(entry: Json | undefined, credential: JsonObject, key: IssuerKey, nowSeconds: number, online: boolean): Promise<StatusResult> {
+export async function statusOf(entry: Json | undefined, credential: JsonObject, key: IssuerKey, nowSeconds: number, online: boolean, keepLists: boolean): Promise<StatusResult> {
   const uri = isObject(entry) ? text(entry["uri"]) : undefined;
   const index = isObject(entry) ? entry["idx"] : undefined;
   if (!uri || typeof index !== "number" || !Number.isSafeInteger(index) || index < 0) throw new Trouble("status.malformed", "the paper names its status in a way that the wallet does not know.");
-  const { jwt, kept } = await listAt(uri, online);
+  const { jwt, kept } = await listAt(uri, online, keepLists);
   const { header, payload } = readJwt(jwt, "status.malformed", "the status list cannot be read.");
   if (header["typ"] !== "statuslist+jwt" || payload["sub"] !== uri) throw new Trouble("status.malformed", "the status list is another one than the paper names.");
   await verifyJws(jwt, (kept ? key : await listKey(header, credential, key)).jwk, "status");
@@ -31,11 +31,11 @@ export async function statusOf(entry: Json | undefined, credential: JsonObject, 
   // A kept list may be past its date: it still says what was so, as of when.
   if (!kept && typeof exp === "number" && exp < nowSeconds) throw new Trouble("status.expired", "the issuer's status list is out of date.");
   const value = await valueAt(payload["status_list"], index);
-  if (!kept) await keepList(uri, jwt);
+  if (!kept && keepLists) await keepList(uri, jwt);
   return { value, asOfSeconds: iat, kept };
 }
 
-async function listAt(uri: string, online: boolean): Promise<{ jwt: string; kept: boolean }> {
+async function listAt(uri: string, online: boolean, keepLists: boolean): Promise<{ jwt: string; kept: boolean }> {
   if (online) {
     try {
       const answer = await request(uri, "the status list", { headers: { accept: "application/statuslist+jwt" } });
@@ -45,7 +45,7 @@ async function listAt(uri: string, online: boolean): Promise<{ jwt: string; kept
       if (!(error instanceof Trouble) || !error.code.startsWith("network.")) throw error;
     }
   }
-  const jwt = await keptList(uri);
+  const jwt = keepLists ? await keptList(uri) : undefined;
   if (!jwt) throw new Trouble("status.offline", "there is no network, and no earlier status list is kept here.");
   return { jwt, kept: true };
 }

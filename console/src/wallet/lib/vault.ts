@@ -23,6 +23,8 @@ export interface Paper {
   issuerName: string;
   labels: Record<string, string>;
   copies: Copy[];
+  /** The issuer's key as it was at the last check with a network. */
+  issuerKey?: JWK;
   receivedMs: number;
   checks: Check[];
   checkedMs: number;
