@@ -58,17 +58,25 @@ export class TestIssuer {
     /** Whether the issuer's site answers for its keys. */
     readonly keysPublished = true,
     readonly batchSize = 2,
+    /** An Ed25519 issuer signs as a did:key, any other as its site. */
+    readonly alg: "ES256" | "EdDSA" = "ES256",
   ) {}
 
   get id(): string {
     return this.origin + this.path;
   }
 
+  /** What its papers name as their issuer. */
+  get signsAs(): string {
+    if (this.alg === "ES256") return this.id;
+    return `did:key:z${base58(Buffer.concat([Buffer.from([0xed, 0x01]), Buffer.from(this.publicJwk.x as string, "base64url")]))}`;
+  }
+
   async start(): Promise<this> {
-    const { publicKey, privateKey } = await generateKeyPair("ES256", { extractable: true });
+    const { publicKey, privateKey } = await generateKeyPair(this.alg, { extractable: true });
     this.key = privateKey;
     const jwk = await exportJWK(publicKey);
-    this.publicJwk = { ...jwk, alg: "ES256", use: "sig", kid: await calculateJwkThumbprint(jwk) };
+    this.publicJwk = { ...jwk, alg: this.alg, use: "sig", kid: await calculateJwkThumbprint(jwk) };
     return this;
   }
 
@@ -219,15 +227,15 @@ export class TestIssuer {
   }
 
   private async issue({ fault, kind }: OfferState, holder: JWK): Promise<string> {
-    const signer = fault === "other-signature" ? (await generateKeyPair("ES256")).privateKey : this.key;
-    const vc = instance({ signer: rawSigner(signer) });
+    const signer = fault === "other-signature" ? (await generateKeyPair(this.alg)).privateKey : this.key;
+    const vc = instance({ signer: rawSigner(signer), signAlg: this.alg });
     const now = Math.floor(Date.now() / 1000);
     const index = this.nextIndex++;
     if (fault === "revoked") this.revoked.add(index);
     const bound = fault === "wrong-holder" ? await exportJWK((await generateKeyPair("ES256", { extractable: true })).publicKey) : holder;
     const contents = kind === "diploma" ? DIPLOMA : { given_name: DIPLOMA.given_name, card_number: "L-0042" };
     const payload = {
-      iss: this.id,
+      iss: this.signsAs,
       vct: this.vct(kind),
       iat: fault === "expired" ? now - 7200 : now,
       ...(fault === "not-yet-valid" ? { nbf: now + 86_400 } : {}),
@@ -245,7 +253,7 @@ export class TestIssuer {
     this.statusListFetches += 1;
     const bytes = Buffer.alloc(128);
     for (const index of this.revoked) bytes[index >> 3] = (bytes[index >> 3] as number) | (1 << (index & 7));
-    const jwt = await new SignJWT({ sub: `${this.id}/status`, iat: Math.floor(Date.now() / 1000), ttl: 3600, status_list: { bits: 1, lst: deflateSync(bytes).toString("base64url") } }).setProtectedHeader({ alg: "ES256", typ: "statuslist+jwt", kid: this.publicJwk.kid as string }).sign(this.key);
+    const jwt = await new SignJWT({ sub: `${this.id}/status`, iat: Math.floor(Date.now() / 1000), ttl: 3600, status_list: { bits: 1, lst: deflateSync(bytes).toString("base64url") } }).setProtectedHeader({ alg: this.alg, typ: "statuslist+jwt", kid: this.publicJwk.kid as string }).sign(this.key);
     return { status: 200, type: "application/statuslist+jwt", body: jwt };
   }
 }
@@ -277,6 +285,14 @@ export const rawSigner = (key: CryptoKey) => async (data: string) => {
 };
 
 export const instance = (more: ConstructorParameters<typeof SDJwtVcInstance>[0]) => new SDJwtVcInstance({ hasher: sha256, hashAlg: "sha-256", saltGenerator: () => random(), signAlg: "ES256", ...more });
+
+function base58(bytes: Buffer): string {
+  const alphabet = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
+  let number = BigInt(`0x${bytes.toString("hex")}`);
+  let text = "";
+  for (; number > 0n; number /= 58n) text = (alphabet[Number(number % 58n)] as string) + text;
+  return text;
+}
 
 export const random = (): string => randomBytes(16).toString("base64url");
 export const json = (value: unknown, status = 200): Reply => ({ status, type: "application/json", body: JSON.stringify(value) });

@@ -4,6 +4,9 @@ import type { Page } from "@playwright/test";
 import { DIPLOMA } from "./wallet-issuer";
 import { PASSPHRASE, expect, follow, heading, makeWallet, receive, test, untilOfflineReady } from "./wallet-fixtures";
 
+// Codes that follow each other stand still, so that each can be photographed.
+test.use({ contextOptions: { reducedMotion: "reduce" } });
+
 const check = (page: Page, name: string) => page.getByRole("list", { name: "Checks" }).getByRole("listitem").filter({ hasText: new RegExp(`^\\s*${name}`) });
 
 /** The code, photographed by another device. */
@@ -43,8 +46,6 @@ async function knowing(page: Page, issuer: string): Promise<void> {
   await page.getByRole("button", { name: "Keep this key" }).click();
   await expect(page.getByRole("list", { name: "Issuers you know" })).toContainText("/openid/issuer");
 }
-
-test.use({ contextOptions: { reducedMotion: "reduce" } });
 
 test("two fields pass from one phone to another without a network", async ({ page, context, browser, services: { university, url } }) => {
   await makeWallet(page);
@@ -132,6 +133,20 @@ test("the checker is told what a code without a number, an unknown issuer or a c
   const altered = Buffer.from(JSON.stringify(["salt", "final_grade", "1.0"])).toString("base64url");
   await paste([parts[0], altered, binding].join("~"));
   await expect(page.getByRole("alert")).toContainText("credential.disclosure-altered");
+});
+
+test("a whole diploma passes in a few codes, in any order", async ({ page, services: { university } }) => {
+  await makeWallet(page);
+  await receive(page, university.offer().link);
+  const pictures = await shownCode(page, "", [/^Given name/, /^Family name/, /^Date of birth/, /^Degree/, /^Final grade/, /^ECTS/, /^Town/, /^Country/]);
+  expect(pictures.length).toBeGreaterThan(1);
+  await follow(page, "#/check");
+  await page.getByRole("checkbox", { name: /Ask for a number/ }).setChecked(false);
+  await upload(page, pictures.slice(1));
+  await expect(page.getByText(`Code ${pictures.length - 1} of ${pictures.length} is read`)).toBeVisible();
+  await upload(page, pictures.slice(0, 1));
+  await expect(check(page, "Signature")).toContainText("Verified here");
+  await expect(page.getByRole("region", { name: "What was shown" }).getByRole("definition")).toHaveCount(8);
 });
 
 test("a code that is older than two minutes is refused", async ({ page, context, services: { university } }) => {

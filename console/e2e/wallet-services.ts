@@ -25,6 +25,8 @@ export interface Services {
   university: TestIssuer;
   /** An issuer whose site does not say what its keys are. */
   silent: TestIssuer;
+  /** An issuer that signs with Ed25519 as a did:key. */
+  college: TestIssuer;
   verifier: TestVerifier;
   close(): Promise<void>;
 }
@@ -64,12 +66,14 @@ export async function startServices(node: string): Promise<Services> {
   const origin = `http://localhost:${(server.address() as AddressInfo).port}`;
   const university = await new TestIssuer(origin, "/openid/issuer", "Fictional University").start();
   const silent = await new TestIssuer(origin, "/openid/silent", "Fictional Night School", false, 1).start();
-  const verifier = await new TestVerifier(origin, "/openid/verifier", [university, silent]).start();
-  handlers.push(university, silent, verifier);
+  const college = await new TestIssuer(origin, "/openid/college", "Fictional College", false, 1, "EdDSA").start();
+  const verifier = await new TestVerifier(origin, "/openid/verifier", [university, silent, college]).start();
+  handlers.push(university, silent, college, verifier);
   return {
     url: `${origin}/`,
     university,
     silent,
+    college,
     verifier,
     close: () => {
       server.closeAllConnections();

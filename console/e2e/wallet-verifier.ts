@@ -1,7 +1,9 @@
 // A verifier for the tests that speaks OpenID4VP 1.0 and verifies with @sd-jwt/sd-jwt-vc and jose: none
 // of it is the wallet's own code.
 
+import { createHash } from "node:crypto";
 import { type CryptoKey, type JWK, SignJWT, compactDecrypt, exportJWK, generateKeyPair, importJWK, jwtVerify } from "jose";
+import { certificateFor } from "./wallet-certificate";
 import { type TestIssuer, instance, json, page, random } from "./wallet-issuer";
 import type { Reply, Request } from "./wallet-services";
 
@@ -12,6 +14,8 @@ export interface Ask {
   purpose?: string;
   fault?: Fault;
   method?: "post";
+  /** How the verifier names itself; by its DID if nothing is said. */
+  as?: "x509_san_dns:localhost" | "x509_san_dns:other.example" | "x509_hash" | "https://unknown-verifier.example";
   /** What the verifier believes it asked with, where a test replays an answer. */
   expectedNonce?: string;
 }
@@ -30,6 +34,8 @@ export interface Transaction extends Ask {
 export class TestVerifier {
   readonly transactions = new Map<string, Transaction>();
   clientId!: string;
+  /** A certificate for this verifier's host and key, as it stands in `x5c`. */
+  certificate!: string;
   private key!: CryptoKey;
   private encryption!: { publicKey: CryptoKey; privateKey: CryptoKey };
 
@@ -44,6 +50,7 @@ export class TestVerifier {
     this.key = privateKey;
     const { kty, crv, x, y } = await exportJWK(publicKey);
     this.clientId = `decentralized_identifier:did:jwk:${Buffer.from(JSON.stringify({ kty, crv, x, y })).toString("base64url")}`;
+    this.certificate = certificateFor("localhost", publicKey, privateKey);
     this.encryption = await generateKeyPair("ECDH-ES", { crv: "P-256", extractable: true });
     return this;
   }
@@ -54,8 +61,13 @@ export class TestVerifier {
     return { transaction, link: this.link(transaction), start: `.${this.path}/start/${transaction.id}` };
   }
 
-  private link({ id, method }: Transaction): string {
-    return `./wallet#/present?${new URLSearchParams({ client_id: this.clientId, request_uri: `${this.origin}${this.path}/request/${id}`, ...(method ? { request_uri_method: method } : {}) })}`;
+  nameFor({ as }: Ask): string {
+    if (as === "x509_hash") return `x509_hash:${createHash("sha256").update(Buffer.from(this.certificate, "base64")).digest("base64url")}`;
+    return as ?? this.clientId;
+  }
+
+  private link({ id, method, as }: Transaction): string {
+    return `./wallet#/present?${new URLSearchParams({ client_id: this.nameFor({ as } as Ask), request_uri: `${this.origin}${this.path}/request/${id}`, ...(method ? { request_uri_method: method } : {}) })}`;
   }
 
   async handle(request: Request): Promise<Reply | undefined> {
@@ -75,9 +87,9 @@ export class TestVerifier {
     const { fault } = transaction;
     const key = { ...(await exportJWK(this.encryption.publicKey)), use: "enc", alg: "ECDH-ES", kid: "enc-1" } satisfies JWK;
     const payload = {
-      iss: this.clientId,
+      iss: this.nameFor(transaction),
       aud: fault === "wrong-audience" ? "https://other-wallet.example" : "https://self-issued.me/v2",
-      client_id: fault === "other-client" ? "decentralized_identifier:did:jwk:e30" : this.clientId,
+      client_id: fault === "other-client" ? "decentralized_identifier:did:jwk:e30" : this.nameFor(transaction),
       response_type: "vp_token",
       response_mode: transaction.mode,
       response_uri: `${this.origin}${this.path}/response/${transaction.id}`,
@@ -91,7 +103,7 @@ export class TestVerifier {
       exp: fault === "expired-request" ? now - 3600 : now + 300,
     };
     const signer = fault === "other-signature" ? (await generateKeyPair("ES256")).privateKey : this.key;
-    const jwt = await new SignJWT(payload).setProtectedHeader({ alg: "ES256", typ: "oauth-authz-req+jwt", kid: `${this.clientId.replace("decentralized_identifier:", "")}#0` }).sign(signer);
+    const jwt = await new SignJWT(payload).setProtectedHeader({ alg: "ES256", typ: "oauth-authz-req+jwt", ...(transaction.as ? { x5c: [this.certificate] } : { kid: `${this.clientId.replace("decentralized_identifier:", "")}#0` }) }).sign(signer);
     return { status: 200, type: "application/oauth-authz-req+jwt", body: jwt };
   }
 
@@ -113,7 +125,7 @@ export class TestVerifier {
       } else tokens = JSON.parse(form.get("vp_token") ?? "") as Record<string, string[]>;
       if (state !== transaction.state) throw new Error("The state is not the one of this request.");
       const shown: Record<string, Record<string, unknown>> = {};
-      for (const [query, [token = ""]] of Object.entries(tokens)) shown[query] = await this.verified(token, transaction.expectedNonce ?? transaction.nonce);
+      for (const [query, [token = ""]] of Object.entries(tokens)) shown[query] = await this.verified(token, transaction.expectedNonce ?? transaction.nonce, this.nameFor(transaction));
       transaction.shown = shown;
       return json({ redirect_uri: `${this.origin}${this.path}/done/${transaction.id}` });
     } catch (error) {
@@ -122,16 +134,16 @@ export class TestVerifier {
     }
   }
 
-  private async verified(token: string, nonce: string): Promise<Record<string, unknown>> {
+  private async verified(token: string, nonce: string, audience: string): Promise<Record<string, unknown>> {
     const issuerJwt = token.split("~", 1)[0] as string;
     const iss = (JSON.parse(Buffer.from(issuerJwt.split(".")[1] ?? "", "base64url").toString()) as { iss: string }).iss;
-    const issuer = this.issuers.find(({ id }) => id === iss);
+    const issuer = this.issuers.find(({ signsAs }) => signsAs === iss);
     if (!issuer) throw new Error("The issuer is unknown here.");
-    const check = (jwk: JWK) => async (data: string, signature: string) => jwtVerify(`${data}.${signature}`, await importJWK(jwk, "ES256"), { currentDate: new Date(0) }).then(() => true, (error: { code?: string }) => error.code !== "ERR_JWS_SIGNATURE_VERIFICATION_FAILED");
+    const check = (jwk: JWK) => async (data: string, signature: string) => jwtVerify(`${data}.${signature}`, await importJWK(jwk, jwk.crv === "Ed25519" ? "EdDSA" : "ES256"), { currentDate: new Date(0) }).then(() => true, (error: { code?: string }) => error.code !== "ERR_JWS_SIGNATURE_VERIFICATION_FAILED");
     const vc = instance({ verifier: check(issuer.publicJwk), kbVerifier: (data, signature, payload) => check((payload as { cnf: { jwk: JWK } }).cnf.jwk)(data, signature) });
     const { payload, kb } = await vc.verify(token, { keyBindingNonce: nonce });
     if (!kb) throw new Error("There is no key binding.");
-    if (kb.payload.aud !== this.clientId) throw new Error("The audience is another verifier.");
+    if (kb.payload.aud !== audience) throw new Error("The audience is another verifier.");
     return payload as unknown as Record<string, unknown>;
   }
 }

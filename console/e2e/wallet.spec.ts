@@ -203,6 +203,45 @@ for (const [fault, code] of [
   });
 }
 
+for (const [as, state] of [
+  ["x509_san_dns:localhost", "Signed with the certificate that it sent along, for localhost"],
+  ["x509_hash", "Who vouches for the certificate could not be checked"],
+  ["https://unknown-verifier.example", "Its signature could not be checked"],
+] as const) {
+  test(`the wallet says how far it checked who asks: ${as}`, async ({ page, services: { college, verifier } }) => {
+    await makeWallet(page);
+    await receive(page, college.offer().link);
+    const { transaction, link } = verifier.ask({ dcql: twoFields(college.vct("diploma")), mode: "direct_post", as });
+    await follow(page, link);
+    await expect(page.getByRole("list", { name: "Who asks" })).toContainText(state);
+    await expect(page.getByRole("list", { name: "Who asks" })).not.toContainText("Verified here");
+    await page.getByRole("button", { name: "Show 2 fields" }).click();
+    await expect(heading(page, "Shown")).toBeVisible();
+    expect(transaction.shown?.["diploma"]).toMatchObject({ degree: DIPLOMA.degree });
+  });
+}
+
+for (const [what, ask, code] of [
+  ["a certificate for another host", { as: "x509_san_dns:other.example" }, "request.client"],
+  ["a certificate's key that did not sign", { as: "x509_san_dns:localhost", fault: "other-signature" }, "request.signature"],
+] as const) {
+  test(`a request with this fault is not answered: ${what}`, async ({ page, services: { university, verifier } }) => {
+    await makeWallet(page);
+    await follow(page, verifier.ask({ dcql: twoFields(university.vct("diploma")), mode: "direct_post", ...ask }).link);
+    await expect(page.getByRole("alert")).toContainText(code);
+  });
+}
+
+test("an issuer that signs with Ed25519 as a did:key is checked too", async ({ page, services: { college } }) => {
+  await makeWallet(page);
+  await follow(page, college.offer().link);
+  await page.getByRole("button", { name: "Receive" }).click();
+  const checks = page.getByRole("list", { name: "Checks" }).getByRole("listitem");
+  await expect(checks.filter({ hasText: /^\s*Signature/ })).toContainText("Verified here");
+  await expect(checks.filter({ hasText: /^\s*Issuer/ })).toContainText("Who stands behind it could not be checked");
+  await expect(checks.filter({ hasText: /^\s*Status/ })).toContainText("Not withdrawn as of");
+});
+
 test("who has no fitting paper is told so, and can say no", async ({ page, services: { university, verifier } }) => {
   await makeWallet(page);
   const { transaction, link } = verifier.ask({ dcql: twoFields(university.vct("diploma")), mode: "direct_post" });

@@ -42,17 +42,27 @@ const within = (element: Element | undefined): Element[] => {
   return elements(element.body);
 };
 
-export function certificate(encoded: Json | undefined): { jwk: JWK; names: string[]; der: Bytes } {
+export function certificate(encoded: Json | undefined, nowSeconds: number): { jwk: JWK; names: string[]; der: Bytes } {
   try {
     if (typeof encoded !== "string" || encoded.length > 16_384) throw new SyntaxError("x5c");
     const der = Uint8Array.from(atob(encoded), (character) => character.charCodeAt(0));
     const fields = within(within(elements(der)[0])[0]).filter(({ tag }) => tag !== 0xa0);
     // serialNumber, signature, issuer, validity, subject, subjectPublicKeyInfo, [3] extensions
+    const [from = NaN, until = NaN] = within(fields[3]).map(seconds);
+    if (!(from <= nowSeconds && nowSeconds <= until)) throw new Trouble("request.certificate-expired", "The verifier's certificate is not valid at this time.", "Nothing was sent.");
     return { jwk: publicKey(fields[5]), names: dnsNames(fields.find(({ tag }) => tag === 0xa3)), der };
   } catch (error) {
     if (error instanceof Trouble) throw error;
     throw new Trouble("request.certificate", "The verifier's certificate cannot be read.", "Nothing was sent.");
   }
+}
+
+/** UTCTime or GeneralizedTime (RFC 5280, section 4.1.2.5), in seconds. */
+function seconds({ tag, body }: Element): number {
+  const written = new TextDecoder().decode(body);
+  const year = tag === 0x17 ? (Number(written.slice(0, 2)) < 50 ? "20" : "19") : "";
+  const parts = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/.exec(year + written);
+  return parts ? Date.UTC(Number(parts[1]), Number(parts[2]) - 1, Number(parts[3]), Number(parts[4]), Number(parts[5]), Number(parts[6])) / 1000 : NaN;
 }
 
 function publicKey(info: Element | undefined): JWK {

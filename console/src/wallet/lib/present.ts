@@ -53,7 +53,7 @@ export async function readRequest(link: string, nowSeconds: number): Promise<Pre
   if (!audience.includes(SELF_ISSUED)) throw fault("request.audience", "The request was made for another wallet.");
   if (walletNonce && payload["wallet_nonce"] !== walletNonce) throw fault("request.wallet-nonce", "The verifier's request was not made for this occasion.");
   if (typeof payload["exp"] === "number" && payload["exp"] < nowSeconds - CLOCK_SECONDS_MAX) throw fault("request.expired", "The request of the verifier has expired.");
-  return build(clientId, payload, await whoSigned(clientId, jwt, header, payload));
+  return build(clientId, payload, await whoSigned(clientId, jwt, header, payload, nowSeconds));
 }
 
 async function unsigned(query: URLSearchParams, clientId: string): Promise<PresentationRequest> {
@@ -72,7 +72,7 @@ async function unsigned(query: URLSearchParams, clientId: string): Promise<Prese
 }
 
 /** Checks the signature by the kind of client_id (OpenID4VP 1.0, section 5.9.3). */
-async function whoSigned(clientId: string, jwt: string, header: JsonObject, payload: JsonObject): Promise<Check> {
+async function whoSigned(clientId: string, jwt: string, header: JsonObject, payload: JsonObject, nowSeconds: number): Promise<Check> {
   const name = "Who asks";
   const host = address(String(payload["response_uri"]), "the verifier").host;
   const [prefix, ...rest] = clientId.split(":");
@@ -85,7 +85,7 @@ async function whoSigned(clientId: string, jwt: string, header: JsonObject, payl
     return { name, state: source === "site" ? "verified" : "reported", text: source === "site" ? `Signed with the key that ${did} lists on its own site. The answer goes to ${host}.` : `Signed with the key that this node reports for ${did}. The answer goes to ${host}.` };
   }
   if (prefix === "x509_san_dns" || prefix === "x509_hash") {
-    const { jwk, names, der } = certificate(list(header["x5c"])[0]);
+    const { jwk, names, der } = certificate(list(header["x5c"])[0], nowSeconds);
     await verifyJws(jwt, jwk, "request");
     if (prefix === "x509_hash" && toBase64Url(await sha256(der)) !== id) throw fault("request.client", "The certificate of the request is another one than the verifier's name says.");
     if (prefix === "x509_san_dns" && (!names.includes(id) || address(String(payload["response_uri"]), "the verifier").hostname !== id)) throw fault("request.client", `The certificate of the request is not one for ${id}, or the answer would go elsewhere.`);

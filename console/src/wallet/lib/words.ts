@@ -46,9 +46,22 @@ export interface Line {
   value: string;
 }
 
+/** Digests have no order of their own: fields stand as the issuer lists them, then as they come. */
+export function inOrder<T extends { path: Path }>(claims: T[], labels: Record<string, string> = {}): T[] {
+  const order = Object.keys(labels);
+  const place = ({ path }: T) => {
+    const at = order.findIndex((known) => path.join("/") === known || path.join("/").startsWith(`${known}/`));
+    return at < 0 ? order.length : at;
+  };
+  return [...claims].sort((left, right) => place(left) - place(right));
+}
+
+/** An identifier that is too long to read, with its ends to compare. */
+export const shortened = (id: string): string => (id.length > 60 ? `${id.slice(0, 40)}…${id.slice(-8)}` : id);
+
 /** What a reader of this paper sees: contents, and apart from them the technical fields that always go along. */
 export function linesOf(root: Claim, labels: Record<string, string> = {}): { contents: Line[]; technical: Line[] } {
-  const contents = leaves(root).filter((claim) => !isTechnical(claim)).map((claim) => ({ label: labelOf(claim.path, labels), value: valueOf(claim.value, claim.path) }));
+  const contents = inOrder(leaves(root), labels).filter((claim) => !isTechnical(claim)).map((claim) => ({ label: labelOf(claim.path, labels), value: valueOf(claim.value, claim.path) }));
   const technical = root.children.filter(isTechnical).map((claim) => ({ label: labelOf(claim.path), value: technicalValue(claim) }));
   return { contents, technical };
 }
