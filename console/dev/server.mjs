@@ -7,8 +7,10 @@ import { fileURLToPath } from "node:url";
 import { World, toHex } from "./world.mjs";
 
 const DIST = fileURLToPath(new URL("../dist/", import.meta.url));
-const TYPES = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".woff2": "font/woff2" };
+const TYPES = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".woff2": "font/woff2", ".png": "image/png", ".webmanifest": "application/json" };
 const CSP = "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+// As the node has it: the wallet may talk to any issuer and verifier over https.
+const WALLET_CSP = CSP.replace("connect-src 'self'", "connect-src 'self' https:");
 export const TOKEN = "fixture-token";
 
 const field = (name, type, doc, required = true, limits = {}) => ({ name, type, limits: type === "text" ? { max_bytes: 512 } : limits, required, doc });
@@ -157,9 +159,9 @@ export function start(port = 0) {
   }
 
   function file(path, response) {
-    const asked = join(DIST, normalize(path));
+    const asked = join(DIST, normalize(path === "/wallet" ? "/wallet.html" : path));
     const found = path !== "/" && asked.startsWith(DIST) && existsSync(asked) ? asked : join(DIST, "index.html");
-    response.writeHead(200, { "content-type": TYPES[extname(found)] ?? "application/octet-stream", "content-security-policy": CSP, "x-content-type-options": "nosniff" });
+    response.writeHead(200, { "content-type": TYPES[extname(found)] ?? "application/octet-stream", "content-security-policy": found.endsWith("wallet.html") ? WALLET_CSP : CSP, "cache-control": "no-cache", "x-content-type-options": "nosniff" });
     response.end(readFileSync(found));
   }
 

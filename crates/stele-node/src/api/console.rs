@@ -10,9 +10,21 @@ static CONSOLE: Dir<'static> = include_dir!("$STELE_CONSOLE_EMBED");
 pub const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
      font-src 'self'; connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
+/// The wallet's page talks to any issuer and verifier that its owner chooses, over https; scripts, styles and
+/// everything else stay same origin, and so does the console.
+const WALLET_CONTENT_SECURITY_POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+     font-src 'self'; connect-src 'self' https:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
+/// Where the wallet is served; its service worker's scope is this path and nothing else.
+const WALLET_PATH: &str = "wallet";
+const WALLET_PAGE: &str = "wallet.html";
+
 /// Serves a file of the console; any other path gets the page, which routes by itself.
 pub async fn serve(uri: Uri) -> Response {
-    let path = uri.path().trim_start_matches('/');
+    let path = match uri.path().trim_start_matches('/') {
+        WALLET_PATH => WALLET_PAGE,
+        path => path,
+    };
     let asset = CONSOLE.get_file(path).filter(|_| !path.is_empty());
     // A missing asset is missing; only addresses of views fall back to the page.
     let looks_like_asset = path
@@ -40,7 +52,14 @@ pub async fn serve(uri: Uri) -> Response {
         ),
         (header::CACHE_CONTROL, HeaderValue::from_static(cache)),
     ];
-    (headers, file.contents()).into_response()
+    let mut response = (headers, file.contents()).into_response();
+    if name == WALLET_PAGE {
+        response.headers_mut().insert(
+            header::CONTENT_SECURITY_POLICY,
+            HeaderValue::from_static(WALLET_CONTENT_SECURITY_POLICY),
+        );
+    }
+    response
 }
 
 fn media_type(name: &str) -> &'static str {
