@@ -6,7 +6,7 @@
 //! - [`refusal`]: codes, sentences, hints. [`json`]: strict JSON and base64url.
 //! - [`jose`]: JWS, JWK and thumbprints with Ed25519 and P-256. [`did`]: identifiers and their documents.
 //! - [`sd_jwt`]: credentials whose holder chooses what to show. [`status`]: revoked or suspended.
-//! - [`openid`]: issuing and presenting over HTTP, without HTTP.
+//! - [`openid`]: issuing and presenting over HTTP, without HTTP. [`trust`]: proofs of issuance from the ledger.
 
 #[cfg(test)]
 mod decoder_tests;
@@ -19,5 +19,6 @@ pub mod sd_jwt;
 pub mod status;
 #[cfg(test)]
 mod testing;
+pub mod trust;
 
 pub use refusal::Refusal;

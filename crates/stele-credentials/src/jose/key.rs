@@ -94,6 +94,11 @@ impl PublicKey {
         }
     }
 
+    /// The key as the core knows it.
+    pub const fn to_core(&self) -> &suite::PublicKey {
+        &self.core
+    }
+
     /// Reads a JWK. Members that do not say what the key is are ignored.
     ///
     /// # Errors
