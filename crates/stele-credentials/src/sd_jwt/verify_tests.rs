@@ -479,6 +479,79 @@ fn a_batch_gives_the_single_verdicts() {
     );
 }
 
+#[test]
+fn refuses_oversized_and_deeply_nested_credentials() {
+    let long = credential() + &"x".repeat(1 << 20);
+    assert_eq!(refused(&long, &Expectation::at(NOW)).code, "json.too-large");
+    let mut value = json!(1);
+    for _ in 0..40 {
+        value = json!({"a": value});
+    }
+    let deep = signed(json!({"a": value}), &[]);
+    assert_eq!(refused(&deep, &Expectation::at(NOW)).code, "json.too-deep");
+    let disclosure = json!(["s", "a", value]);
+    let deep = signed(json!({"_sd": [digest_of(&disclosure)]}), &[disclosure]);
+    assert_eq!(refused(&deep, &Expectation::at(NOW)).code, "json.too-deep");
+    let many: Vec<Value> = (0..=DISCLOSURES_MAX)
+        .map(|number| json!(["s", number]))
+        .collect();
+    assert_eq!(
+        refused(&signed(json!({}), &many), &Expectation::at(NOW)),
+        MALFORMED
+    );
+}
+
+#[test]
+fn refuses_a_credential_that_is_not_signed() {
+    let text = credential();
+    let payload = text.split('.').nth(1).unwrap();
+    for alg in ["none", "NONE"] {
+        let header = to_base64url(json!({"alg": alg, "typ": TYPE}).to_string());
+        for signature in ["", "AAAA"] {
+            let forged = format!("{header}.{payload}.{signature}~");
+            assert_eq!(
+                refused(&forged, &Expectation::at(NOW)).code,
+                "jose.alg-none"
+            );
+        }
+    }
+}
+
+/// The signature is good and the issuer another one: whoever finds the key has to compare, and [`Expectation::issuer`] does.
+#[test]
+fn signature_and_issuer_are_judged_apart() {
+    let other = SigningKey::from_seed(Suite::Ed25519, &[9; 32]).unwrap();
+    let mut header = Map::new();
+    header.insert("typ".to_owned(), TYPE.into());
+    let text = sign(
+        &header,
+        json!({"iss": ISSUER, "vct": VCT}).to_string().as_bytes(),
+        &other,
+    )
+    .unwrap()
+        + "~";
+    let ours = Expectation {
+        issuer: Some(ISSUER),
+        ..Expectation::at(NOW)
+    };
+    assert_eq!(
+        verify(&text, &issuer().public_key(), &ours)
+            .unwrap_err()
+            .rule(),
+        SIGNATURE
+    );
+    let theirs = Expectation {
+        issuer: Some("https://mill.example"),
+        ..Expectation::at(NOW)
+    };
+    assert_eq!(
+        verify(&text, &other.public_key(), &theirs)
+            .unwrap_err()
+            .rule(),
+        OTHER_ISSUER
+    );
+}
+
 /// The examples of the draft that became RFC 9901: signature, disclosures, and key binding where there is one.
 #[test]
 fn accepts_the_published_examples() {
