@@ -25,7 +25,7 @@ pub mod rules {
             "The credential is signed by another key than the one that the issuer was committed to.", "Do not accept it; ask the issuer.";
         OTHER_ISSUER: "trust.other-issuer", refuses_another_issuer,
             "The credential names another issuer than the one that committed to it.", "Do not accept it; ask the issuer.";
-        OTHER_TYPE: "trust.other-type", refuses_another_type,
+        OTHER_TYPE: "trust.other-type", refuses_a_type_nobody_committed_to,
             "The issuer committed to credentials of another type.", "Do not accept it; the issuer was not accredited for this type.";
         OUTSIDE_SCOPE: "trust.outside-scope", refuses_an_issuer_outside_its_accreditation,
             "The issuer was accredited for another field than the one that is asked for.", "Ask for a credential of an issuer that is accredited for this field.";
