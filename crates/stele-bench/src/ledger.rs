@@ -334,7 +334,7 @@ fn verification_limit(world: &World, entries: &[Vec<u8>]) -> f64 {
 const IN_FLIGHT_MAX: u64 = 40_000;
 
 /// Submits all and waits until all are final; entries per second.
-fn submit_all(ledger: &Ledger, entries: Vec<Vec<u8>>) -> Result<f64, BenchError> {
+pub(crate) fn submit_all(ledger: &Ledger, entries: Vec<Vec<u8>>) -> Result<f64, BenchError> {
     let count = entries.len() as u64;
     let (final_count, failures) = (
         Arc::new(AtomicU64::new(0)),
@@ -564,7 +564,7 @@ fn probe_apart(command: &[String], home: &Path) -> Result<Probe, String> {
         .map_err(|error| format!("{error}: {}", String::from_utf8_lossy(&output.stderr)))
 }
 
-fn disk_bytes(dir: &Path) -> u64 {
+pub(crate) fn disk_bytes(dir: &Path) -> u64 {
     let Ok(entries) = std::fs::read_dir(dir) else {
         return 0;
     };

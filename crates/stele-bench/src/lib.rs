@@ -1,8 +1,9 @@
-//! Measures the ledger and the network end to end, beside the hardware's limit and a database.
+//! Measures the ledger, the network and identities end to end, beside the hardware's limit and a database.
 //!
 //! Every figure is of durable, signature-verified work, measured in one run on one machine, and named with it. What could
 //! not be measured is said, not left out: its figure has no value and a note why.
 
+pub mod identity;
 pub mod ledger;
 mod machine;
 pub mod network;

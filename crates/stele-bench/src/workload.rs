@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use stele_core::cbor::BodyBuilder;
 use stele_core::entry::{Entry, EntryBuilder};
 use stele_core::genesis::{Genesis, Member};
-use stele_core::id::{NetworkId, RegisterName, TimeMs, sha256};
+use stele_core::id::{NetworkId, PartyId, RegisterName, TimeMs, sha256};
 use stele_core::suite::{SigningKey, Suite};
 use stele_ledger::ledger::{Ledger, LedgerError, LedgerOptions, system_time};
 use stele_registers::Registry;
@@ -78,6 +78,33 @@ impl World {
     /// Opens the ledger that [`World::found`] made.
     pub(crate) fn open(&self, dir: &Path) -> Result<Ledger, LedgerError> {
         open(dir, self.registry.clone())
+    }
+
+    /// An entry of the first signer that enrols a roll, made different from others by `number`.
+    pub(crate) fn enrolment(&self, number: u64, kind: &str, records: &[u8]) -> Vec<u8> {
+        let body = BodyBuilder::new()
+            .text("kind", kind)
+            .bytes("records", records)
+            .build();
+        let entry = self
+            .builder("identity", number)
+            .command("roll.enrol", body)
+            .sign(&self.signers[0]);
+        entry.expect("a valid entry").into_bytes()
+    }
+
+    /// The operator's entry that accredits the first signer as an identity provider.
+    pub(crate) fn accreditation(&self) -> Vec<u8> {
+        let provider = PartyId::of_first_key(&self.signers[0].public().kid());
+        let body = BodyBuilder::new()
+            .bytes("subject", provider.as_bytes())
+            .text("action", stele_registers::identity::ANCHOR_ACTION)
+            .build();
+        let entry = self
+            .builder("identity", u64::MAX)
+            .command("accreditation.grant", body)
+            .sign(&key(0, 1));
+        entry.expect("a valid entry").into_bytes()
     }
 
     fn builder(&self, register: &str, number: u64) -> EntryBuilder {

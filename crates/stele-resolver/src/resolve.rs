@@ -4,6 +4,8 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use stele_core::block::Outcome;
+use stele_core::cbor::Body;
 use stele_core::id::{Height, KeyId, PartyId, TimeMs};
 use stele_core::machine::Fault;
 use stele_core::merkle;
@@ -11,6 +13,7 @@ use stele_core::receipt::Receipt;
 use stele_core::suite::PublicKey;
 use stele_credentials::did::{Did, DidDocument, DocumentMetadata};
 use stele_ledger::ledger::{Ledger, LedgerError, ProofError};
+use stele_ledger::log::BlockFrame;
 use stele_registers::identity::{
     self, KeyRecord, NAME, PartyDocument, Roll, RollId, RollKind, key_key, member_key, party_key,
     roll_id, roll_key,
@@ -279,32 +282,40 @@ impl Resolver {
         Err(ResolveError::RollMissing(*roll_id))
     }
 
+    /// Takes all rolls of a block from the log.
+    ///
+    /// # Errors
+    /// [`ResolveError`].
+    pub fn load_block(&self, height: Height) -> Result<(), ResolveError> {
+        let block = self.ledger.log().block(height).map_err(LedgerError::from)?;
+        self.load(&block)
+    }
+
     /// Takes a roll from the log.
     fn fetch(&self, wanted: &RollId, roll: &Roll) -> Result<(), ResolveError> {
         let log = self.ledger.log();
         if roll.height < log.first_height() {
             return Err(ResolveError::RollMissing(*wanted));
         }
-        let block = log.block(roll.height).map_err(LedgerError::from)?;
-        for logged in self.ledger.entries_of(&block)? {
+        self.load_block(roll.height)
+    }
+
+    fn load(&self, block: &BlockFrame) -> Result<(), ResolveError> {
+        // All rolls of the block: a provider enrols many at once, and a block is read as a whole.
+        for logged in self.ledger.entries_of(block)? {
             let entry = &logged.entry;
-            for (index, command) in (0..).zip(entry.commands()) {
-                if command.register != NAME
-                    || command.name != "roll.enrol"
-                    || roll_id(&entry.id(), index) != *wanted
-                {
-                    continue;
-                }
-                let body = stele_core::cbor::Body::decode(command.body);
-                let records = body
-                    .and_then(|mut body| body.bytes("records", identity::RECORDS_BYTES_MAX))
-                    .map_err(|_| ResolveError::RollMissing(*wanted))?;
-                self.rolls
-                    .insert(*wanted, roll.kind.record_bytes(), records)?;
-                return Ok(());
+            let applied = matches!(logged.record.outcome, Outcome::Applied { .. });
+            let enrolments = (0..)
+                .zip(entry.commands())
+                .filter(|(_, command)| command.register == NAME && command.name == "roll.enrol");
+            for (index, command) in enrolments.filter(|_| applied) {
+                let id = roll_id(&entry.id(), index);
+                let (kind, records) =
+                    enrolled(command.body).ok_or(ResolveError::RollMissing(id))?;
+                self.rolls.insert(id, kind.record_bytes(), records)?;
             }
         }
-        Err(ResolveError::RollMissing(*wanted))
+        Ok(())
     }
 
     /// Proves what `name` stands for now: the state keys that its document is made from, present or absent, under the newest certified
@@ -343,4 +354,12 @@ impl Resolver {
         }
         Ok(keys)
     }
+}
+
+/// The kind and the records of an applied enrolment.
+fn enrolled(body: &[u8]) -> Option<(RollKind, &[u8])> {
+    let mut body = Body::decode(body).ok()?;
+    let kind = RollKind::from_name(body.text("kind", 16).ok()?)?;
+    let records = body.bytes("records", identity::RECORDS_BYTES_MAX).ok()?;
+    Some((kind, records))
 }

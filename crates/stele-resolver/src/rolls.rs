@@ -104,6 +104,15 @@ impl RollStore {
         self.places.read().len()
     }
 
+    /// All rolls with their numbers of records, in no order.
+    pub fn rolls(&self) -> Vec<(RollId, u64)> {
+        let places = self.places.read();
+        let rolls = places
+            .iter()
+            .map(|(roll, place)| (*roll, place.count.into()));
+        rolls.collect()
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

@@ -191,6 +191,30 @@ pub enum BenchWhat {
         #[arg(long, default_value = "")]
         commit: String,
     },
+    /// Identities and credentials: enrolling, resolving with proofs, issuing, verifying, status
+    ///
+    /// A hundred million identities take some ten minutes on two cores and 12 GiB below the folder. Build with the release profile:
+    /// other figures mean nothing.
+    Identity {
+        /// A folder on the disk to be measured [default: the folder for temporary files]
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+        /// A small run that only shows that it works; its figures mean nothing
+        #[arg(long)]
+        quick: bool,
+        /// How many identities are enrolled [default: 100000000; 40000 with --quick]
+        #[arg(long, value_name = "N")]
+        identities: Option<u64>,
+        /// The commit, for the report
+        #[arg(long, default_value = "")]
+        commit: String,
+    },
+    /// For `identity`: a fresh process that opens a register of identities and measures itself
+    #[command(hide = true)]
+    IdentityProbe {
+        /// The folder that `identity` filled
+        dir: PathBuf,
+    },
     /// For `network`: one validator, told by standard input
     #[command(hide = true)]
     NetworkValidator {

@@ -1,10 +1,11 @@
 //! `stele bench`: what this machine does.
 
 use std::cell::RefCell;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use stele_bench::identity;
 use stele_bench::ledger::{self, Options};
-use stele_bench::network;
+use stele_bench::{Report, network};
 
 use crate::cli::{BenchArgs, BenchWhat};
 use crate::failure::{Exit, Failure, Outcome};
@@ -25,6 +26,17 @@ pub fn run(args: &BenchArgs, printer: &Printer) -> Outcome {
             missed,
             commit,
         } => bench_network(dir.as_deref(), *quick, *missed, commit, printer),
+        BenchWhat::Identity {
+            dir,
+            quick,
+            identities,
+            commit,
+        } => bench_identity(dir.as_deref(), *quick, *identities, commit, printer),
+        BenchWhat::IdentityProbe { dir } => {
+            let probe = identity::probe(dir).map_err(failed)?;
+            printer.data(serde_json::to_string(&probe).expect("plain data"))?;
+            Ok(Exit::Done)
+        }
         BenchWhat::NetworkValidator { dir } => {
             network::validator(dir)
                 .map_err(|error| Failure::unusable("a validator could not run").because(&error))?;
@@ -46,10 +58,8 @@ fn bench_ledger(dir: Option<&Path>, quick: bool, commit: &str, printer: &Printer
         Options::full(dir)
     };
     commit.clone_into(&mut options.commit);
-    options.probe_command = std::env::current_exe().ok().map(probe_command);
-    if cfg!(debug_assertions) {
-        printer.note("note: this is not a release build; its figures mean nothing");
-    }
+    options.probe_command = probe_command("probe");
+    say_if_not_release(printer);
     let bar = RefCell::new(printer.progress());
     let last = RefCell::new(String::new());
     let tell = |step: &str, done: u64, all: u64| {
@@ -62,8 +72,40 @@ fn bench_ledger(dir: Option<&Path>, quick: bool, commit: &str, printer: &Printer
     };
     let report = ledger::run(&options, &tell).map_err(failed)?;
     drop(bar);
+    show(&report, printer)
+}
+
+fn bench_identity(
+    dir: Option<&Path>,
+    quick: bool,
+    identities: Option<u64>,
+    commit: &str,
+    printer: &Printer,
+) -> Outcome {
+    let options = identity::Options {
+        dir: dir.map_or_else(std::env::temp_dir, Path::to_owned),
+        identities: identities.unwrap_or(if quick { 40_000 } else { 100_000_000 }),
+        credentials: if quick { 200 } else { 40_000 },
+        probe_command: probe_command("identity-probe"),
+        commit: commit.to_owned(),
+    };
+    say_if_not_release(printer);
+    let mut bar = printer.progress();
+    let mut tell = |step: &str, done: u64, all: u64| bar.update(step, done, all);
+    let report = identity::run(&options, &mut tell).map_err(failed)?;
+    drop(bar);
+    show(&report, printer)
+}
+
+fn say_if_not_release(printer: &Printer) {
+    if cfg!(debug_assertions) {
+        printer.note("note: this is not a release build; its figures mean nothing");
+    }
+}
+
+fn show(report: &Report, printer: &Printer) -> Outcome {
     if printer.is_json() {
-        printer.json(&serde_json::to_value(&report).expect("plain data"))?;
+        printer.json(&serde_json::to_value(report).expect("plain data"))?;
     } else {
         printer.data(report.to_markdown().trim_end())?;
     }
@@ -92,26 +134,18 @@ fn bench_network(
         validator_command: words.to_vec(),
         commit: commit.to_owned(),
     };
-    if cfg!(debug_assertions) {
-        printer.note("note: this is not a release build; its figures mean nothing");
-    }
+    say_if_not_release(printer);
     let tell = |step: &str| printer.note(format_args!("{step} ..."));
     let report = network::run(&options, &tell)
         .map_err(|error| Failure::unusable("the network could not be measured").because(&error))?;
-    if printer.is_json() {
-        printer.json(&serde_json::to_value(&report).expect("plain data"))?;
-    } else {
-        printer.data(report.to_markdown().trim_end())?;
-    }
-    Ok(Exit::Done)
+    show(&report, printer)
 }
 
-fn probe_command(program: PathBuf) -> Vec<String> {
-    vec![
-        program.display().to_string(),
-        "bench".to_owned(),
-        "probe".to_owned(),
-    ]
+/// This program with the arguments that make it measure itself.
+fn probe_command(probe: &str) -> Option<Vec<String>> {
+    let program = std::env::current_exe().ok()?;
+    let words = [&program.display().to_string(), "bench", probe].map(str::to_owned);
+    Some(words.to_vec())
 }
 
 fn failed(error: ledger::BenchError) -> Failure {
