@@ -142,6 +142,7 @@ pub const TABLES: &[(&str, &[&Rule])] = &[
     ("SD-JWT credentials", crate::sd_jwt::rules::TABLE),
     ("Status", crate::status::rules::TABLE),
     ("Presentations", crate::openid::rules::TABLE),
+    ("Data Integrity", crate::integrity::rules::TABLE),
 ];
 
 /// The page docs/credentials/refusals.md.
