@@ -7,10 +7,12 @@
 //! - [`jose`]: JWS, JWK and thumbprints with Ed25519 and P-256. [`did`]: identifiers and their documents.
 //! - [`sd_jwt`]: credentials whose holder chooses what to show. [`status`]: revoked or suspended.
 //! - [`integrity`]: W3C Data Integrity and the VC data model, from the bundled [`contexts`].
+//! - [`education`]: diplomas, badges, and credits that move between universities.
 //! - [`openid`]: issuing and presenting over HTTP, without HTTP.
 
 pub mod contexts;
 pub mod did;
+pub mod education;
 pub mod integrity;
 pub mod jose;
 pub mod json;

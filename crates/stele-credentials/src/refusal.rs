@@ -143,6 +143,7 @@ pub const TABLES: &[(&str, &[&Rule])] = &[
     ("Status", crate::status::rules::TABLE),
     ("Presentations", crate::openid::rules::TABLE),
     ("Data Integrity", crate::integrity::rules::TABLE),
+    ("Education", crate::education::rules::TABLE),
 ];
 
 /// The page docs/credentials/refusals.md.
