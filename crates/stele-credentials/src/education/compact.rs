@@ -99,7 +99,7 @@ pub fn pack(
     Ok(code)
 }
 
-fn texts(of: &DiplomaSupplement) -> [&str; 10] {
+fn texts(of: &DiplomaSupplement) -> [&str; 11] {
     let (issuer, student) = (&of.issuer, &of.student);
     [
         &of.id,
@@ -108,6 +108,7 @@ fn texts(of: &DiplomaSupplement) -> [&str; 10] {
         &of.grade,
         &issuer.id,
         &issuer.name,
+        &issuer.legal_id,
         &issuer.country,
         &student.id,
         &student.given,
@@ -141,7 +142,7 @@ fn read(bytes: &[u8]) -> Result<Unpacked, DecodeError> {
     let mut cbor = Decoder::new(bytes);
     let text = |cbor: &mut Decoder<'_>| cbor.text(TEXT_BYTES_MAX).map(str::to_owned);
     cbor.array_of(4, "a packed supplement")?;
-    cbor.array_of(10, "the texts of a supplement")?;
+    cbor.array_of(11, "the texts of a supplement")?;
     let mut supplement = DiplomaSupplement {
         id: text(&mut cbor)?,
         title: text(&mut cbor)?,
@@ -150,6 +151,7 @@ fn read(bytes: &[u8]) -> Result<Unpacked, DecodeError> {
         issuer: Institution {
             id: text(&mut cbor)?,
             name: text(&mut cbor)?,
+            legal_id: text(&mut cbor)?,
             country: text(&mut cbor)?,
         },
         student: Student {

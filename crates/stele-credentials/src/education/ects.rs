@@ -311,6 +311,7 @@ mod tests {
         let at = |id: &str| Institution {
             id: id.to_owned(),
             name: format!("Fictional University {id}"),
+            legal_id: "DE-FICTIONAL-0002".to_owned(),
             country: "DEU".to_owned(),
         };
         let planned = |title: &str| PlannedCourse {

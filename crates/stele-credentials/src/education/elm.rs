@@ -23,6 +23,12 @@ fn organisation(of: &Institution) -> Value {
         "id": of.id,
         "type": "Organisation",
         "legalName": { "en": of.name },
+        "eIDASIdentifier": {
+            "id": format!("{}#legal-identifier", of.id),
+            "type": "LegalIdentifier",
+            "notation": of.legal_id,
+            "spatial": concept(&format!("{countries}/{}", of.country), countries),
+        },
         "location": {
             "id": format!("{}#location", of.id),
             "type": "Location",
@@ -30,6 +36,31 @@ fn organisation(of: &Institution) -> Value {
                 "id": format!("{}#address", of.id),
                 "type": "Address",
                 "countryCode": concept(&format!("{countries}/{}", of.country), countries),
+            },
+        },
+    })
+}
+
+/// What a viewer shows as the first page. The profile demands a picture; ours is one transparent dot, since the words are
+/// the document.
+fn individual_display(base: &str, language: &Value) -> Value {
+    const DOT: &str = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==";
+    let files = "http://publications.europa.eu/resource/authority/file-type";
+    let encodings = "http://data.europa.eu/snb/encoding";
+    json!({
+        "id": format!("{base}#individual-display"),
+        "type": "IndividualDisplay",
+        "language": language,
+        "displayDetail": {
+            "id": format!("{base}#display-detail"),
+            "type": "DisplayDetail",
+            "page": 1,
+            "image": {
+                "id": format!("{base}#picture"),
+                "type": "MediaObject",
+                "content": DOT,
+                "contentEncoding": concept(&format!("{encodings}/6146cde7dd"), &format!("{encodings}/25831c2")),
+                "contentType": concept(&format!("{files}/PNG"), files),
             },
         },
     })
@@ -111,6 +142,7 @@ pub fn credential(supplement: &DiplomaSupplement) -> Value {
             "title": { "en": supplement.title },
             "primaryLanguage": english,
             "language": english,
+            "individualDisplay": individual_display(base, &english),
         },
         "issuer": organisation(&supplement.issuer),
         "credentialSubject": {

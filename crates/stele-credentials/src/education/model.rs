@@ -10,6 +10,8 @@ pub struct Institution {
     pub id: String,
     /// Legal name in English.
     pub name: String,
+    /// Its number in its country's register.
+    pub legal_id: String,
     /// Country as three letters of the EU authority table, such as `DEU`.
     pub country: String,
 }
@@ -105,6 +107,7 @@ pub fn fictional(courses: usize) -> DiplomaSupplement {
         issuer: Institution {
             id: "did:web:university.example".to_owned(),
             name: "Fictional University of Exampleville".to_owned(),
+            legal_id: "DE-FICTIONAL-0001".to_owned(),
             country: "DEU".to_owned(),
         },
         student: Student {
