@@ -7,12 +7,14 @@
 //! - [`jose`]: JWS, JWK and thumbprints with Ed25519 and P-256. [`did`]: identifiers and their documents.
 //! - [`sd_jwt`]: credentials whose holder chooses what to show. [`status`]: revoked or suspended.
 //! - [`integrity`]: W3C Data Integrity and the VC data model, from the bundled [`contexts`].
+//! - [`education`]: diplomas, badges, and credits that move between universities.
 //! - [`openid`]: issuing and presenting over HTTP, without HTTP. [`trust`]: proofs of issuance from the ledger.
 
 pub mod contexts;
 #[cfg(test)]
 mod decoder_tests;
 pub mod did;
+pub mod education;
 pub mod integrity;
 pub mod jose;
 pub mod json;

@@ -144,6 +144,7 @@ pub const TABLES: &[(&str, &[&Rule])] = &[
     ("Presentations", crate::openid::rules::TABLE),
     ("Proofs of issuance", crate::trust::rules::TABLE),
     ("Data Integrity", crate::integrity::rules::TABLE),
+    ("Education", crate::education::rules::TABLE),
 ];
 
 /// The page docs/credentials/refusals.md.
