@@ -148,6 +148,10 @@ test("the keyboard gives consent, and refuses", async ({ page, services: { unive
   await follow(page, link);
   await expect(heading(page, "Fictional Employer asks")).toBeVisible();
   await expect(page.getByRole("main")).toBeFocused();
+  // The verifier's identifier opens by keyboard, and comes before what it asks for.
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("Enter");
+  await expect(page.getByText(verifier.clientId)).toBeVisible();
   await page.keyboard.press("Tab");
   await expect(page.getByRole("checkbox", { name: /ECTS points/ })).toBeFocused();
   await page.keyboard.press("Space");

@@ -257,6 +257,17 @@ test("the wallet signs in at the issuer with PKCE and comes back to a locked wal
   await makeWallet(page);
   await follow(page, university.offer({ flow: "code" }).link);
   await page.getByRole("button", { name: "Sign in" }).click();
+  await expect(page.getByRole("heading", { name: "Fictional University, sign in" })).toBeVisible();
+  // Who leaves the sign-in page finds the request noted, and can forget it.
+  await page.goto("./wallet");
+  await page.getByLabel("Passphrase").fill(PASSPHRASE);
+  await page.getByRole("button", { name: "Unlock" }).click();
+  await expect(page.getByText("waiting for the sign-in")).toBeVisible();
+  await page.getByRole("button", { name: "Forget the request for Fictional diploma" }).click();
+  await expect(page.getByText("No papers yet")).toBeVisible();
+
+  await follow(page, university.offer({ flow: "code" }).link);
+  await page.getByRole("button", { name: "Sign in" }).click();
   await page.getByRole("link", { name: "Sign in as Fictional Ada" }).click();
   await page.getByLabel("Passphrase").fill(PASSPHRASE);
   await page.getByRole("button", { name: "Unlock" }).click();
