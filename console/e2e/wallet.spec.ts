@@ -293,6 +293,28 @@ test("a stale nonce is asked for anew, and a deferred paper is fetched later", a
   await expect(page.getByText("Not finished yet")).toHaveCount(0);
 });
 
+test("two windows of one wallet do not undo each other, and an erased one is said to be", async ({ page, context, services: { university } }) => {
+  await makeWallet(page);
+  const other = await context.newPage();
+  await other.goto("./wallet");
+  await other.getByLabel("Passphrase").fill(PASSPHRASE);
+  await other.getByRole("button", { name: "Unlock" }).click();
+  await expect(heading(other, "Papers")).toBeVisible();
+  await receive(page, university.offer().link);
+  await receive(other, university.offer({ kind: "library-card" }).link, "Fictional library card");
+  await expect(other.getByRole("list", { name: "Papers" }).getByRole("listitem")).toHaveCount(2);
+
+  await follow(page, "#/settings");
+  await page.getByRole("button", { name: "Erase the wallet…" }).click();
+  await page.getByRole("button", { name: "Erase it" }).click();
+  await expect(heading(page, "Your wallet")).toBeVisible();
+  await other.getByRole("link", { name: /Fictional diploma/ }).click();
+  await other.getByRole("button", { name: "Delete…" }).click();
+  await other.getByRole("button", { name: "Delete it" }).click();
+  await expect(other.getByRole("alert")).toContainText("The wallet was erased in another window");
+  await expect(heading(other, "The wallet is locked")).toBeVisible();
+});
+
 test("what lies on the device is encrypted, and the wallet locks by itself", async ({ page, context, services: { university } }) => {
   await page.clock.install();
   await makeWallet(page);
