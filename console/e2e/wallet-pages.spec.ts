@@ -1,6 +1,7 @@
 // Every view of the wallet: accessible in light and dark, within a phone's width, by keyboard.
 // WALLET_PICTURES names a folder for a picture of each.
 
+import { gzipSync } from "node:zlib";
 import AxeBuilder from "@axe-core/playwright";
 import type { Page } from "@playwright/test";
 import { expect, follow, heading, makeWallet, receive, test } from "./wallet-fixtures";
@@ -148,6 +149,10 @@ test("the keyboard gives consent, and refuses", async ({ page, services: { unive
   await follow(page, link);
   await expect(heading(page, "Fictional Employer asks")).toBeVisible();
   await expect(page.getByRole("main")).toBeFocused();
+  // The verifier's identifier opens by keyboard, and comes before what it asks for.
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("Enter");
+  await expect(page.getByText(verifier.clientId)).toBeVisible();
   await page.keyboard.press("Tab");
   await expect(page.getByRole("checkbox", { name: /ECTS points/ })).toBeFocused();
   await page.keyboard.press("Space");
@@ -173,4 +178,19 @@ test("the page keeps to its own origin for scripts, and its shell serves only /w
   const manifest = (await (await request.get("wallet.webmanifest")).json()) as { start_url: string; icons: { src: string }[] };
   expect(manifest.start_url).toBe("./wallet");
   for (const { src } of manifest.icons) expect((await request.get(src)).ok(), src).toBe(true);
+});
+
+test("all that the wallet keeps for use offline is under 250 kB, gzipped", async ({ request }) => {
+  const worker = await (await request.get("wallet-sw.js")).text();
+  const files = JSON.parse(/const FILES = (\[.*?\]);/.exec(worker)?.[1] ?? "[]") as string[];
+  expect(files).toContain("wallet");
+  let bytes = 0;
+  for (const file of files) {
+    const answer = await request.get(file);
+    expect(answer.ok(), file).toBe(true);
+    bytes += gzipSync(await answer.body()).length;
+  }
+  expect(bytes).toBeGreaterThan(50_000);
+  expect(bytes).toBeLessThan(250_000);
+  console.log(`the wallet's files: ${files.length}, ${bytes} bytes gzipped, fonts included`);
 });

@@ -257,6 +257,17 @@ test("the wallet signs in at the issuer with PKCE and comes back to a locked wal
   await makeWallet(page);
   await follow(page, university.offer({ flow: "code" }).link);
   await page.getByRole("button", { name: "Sign in" }).click();
+  await expect(page.getByRole("heading", { name: "Fictional University, sign in" })).toBeVisible();
+  // Who leaves the sign-in page finds the request noted, and can forget it.
+  await page.goto("./wallet");
+  await page.getByLabel("Passphrase").fill(PASSPHRASE);
+  await page.getByRole("button", { name: "Unlock" }).click();
+  await expect(page.getByText("waiting for the sign-in")).toBeVisible();
+  await page.getByRole("button", { name: "Forget the request for Fictional diploma" }).click();
+  await expect(page.getByText("No papers yet")).toBeVisible();
+
+  await follow(page, university.offer({ flow: "code" }).link);
+  await page.getByRole("button", { name: "Sign in" }).click();
   await page.getByRole("link", { name: "Sign in as Fictional Ada" }).click();
   await page.getByLabel("Passphrase").fill(PASSPHRASE);
   await page.getByRole("button", { name: "Unlock" }).click();
@@ -280,6 +291,28 @@ test("a stale nonce is asked for anew, and a deferred paper is fetched later", a
   await expect(heading(page, "Is this your paper?")).toBeVisible();
   await page.getByRole("button", { name: "Keep" }).click();
   await expect(page.getByText("Not finished yet")).toHaveCount(0);
+});
+
+test("two windows of one wallet do not undo each other, and an erased one is said to be", async ({ page, context, services: { university } }) => {
+  await makeWallet(page);
+  const other = await context.newPage();
+  await other.goto("./wallet");
+  await other.getByLabel("Passphrase").fill(PASSPHRASE);
+  await other.getByRole("button", { name: "Unlock" }).click();
+  await expect(heading(other, "Papers")).toBeVisible();
+  await receive(page, university.offer().link);
+  await receive(other, university.offer({ kind: "library-card" }).link, "Fictional library card");
+  await expect(other.getByRole("list", { name: "Papers" }).getByRole("listitem")).toHaveCount(2);
+
+  await follow(page, "#/settings");
+  await page.getByRole("button", { name: "Erase the wallet…" }).click();
+  await page.getByRole("button", { name: "Erase it" }).click();
+  await expect(heading(page, "Your wallet")).toBeVisible();
+  await other.getByRole("link", { name: /Fictional diploma/ }).click();
+  await other.getByRole("button", { name: "Delete…" }).click();
+  await other.getByRole("button", { name: "Delete it" }).click();
+  await expect(other.getByRole("alert")).toContainText("The wallet was erased in another window");
+  await expect(heading(other, "The wallet is locked")).toBeVisible();
 });
 
 test("what lies on the device is encrypted, and the wallet locks by itself", async ({ page, context, services: { university } }) => {

@@ -25,6 +25,24 @@ function opened(withKey: CryptoKey, withRecord: VaultRecord, plain: Contents): v
   phase = "open";
 }
 
+async function write(how: (plain: Contents) => Contents): Promise<void> {
+  if (!key || !record) throw new Trouble("vault.locked", "The wallet is locked.", "Unlock it and try again.");
+  const next = how(contents);
+  record = await save(key, record, next);
+  if (phase === "open") contents = next;
+}
+
+async function reread(): Promise<void> {
+  const current = await stored();
+  if (!key || !current) {
+    session.lock();
+    throw new Trouble("vault.none", "The wallet was erased in another window.", "Reload the page.");
+  }
+  contents = await open(key, current);
+  record = current;
+  wraps = current.wraps;
+}
+
 export const session = {
   get phase() {
     return phase;
@@ -63,10 +81,14 @@ export const session = {
   /** Changes the contents and writes them before it returns. */
   async change(how: (plain: Contents) => Contents): Promise<void> {
     const turn = queue.then(async () => {
-      if (!key || !record) throw new Trouble("vault.locked", "The wallet is locked.", "Unlock it and try again.");
-      const next = how(contents);
-      record = await save(key, record, next);
-      if (phase === "open") contents = next;
+      try {
+        await write(how);
+      } catch (error) {
+        if (!(error instanceof Trouble) || error.code !== "vault.changed") throw error;
+        // Another window has written: the change is made once more, on what it left.
+        await reread();
+        await write(how);
+      }
     });
     queue = turn.catch(() => undefined);
     return turn;
