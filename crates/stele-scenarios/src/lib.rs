@@ -16,6 +16,7 @@
 //! - [`data`] finds data sets that are not in the repository.
 
 pub mod data;
+pub mod diploma;
 mod frame;
 pub mod trace;
 
@@ -26,7 +27,7 @@ pub use frame::{
 
 /// All scenarios, in the order in which people should meet them.
 pub fn all() -> Vec<Box<dyn Scenario>> {
-    vec![Box::new(trace::Trace)]
+    vec![Box::new(trace::Trace), Box::new(diploma::Diploma)]
 }
 
 /// The scenario of this name.
