@@ -2,6 +2,8 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use stele_core::calendar::format_date_time;
+
 use super::Measured;
 use crate::frame::{Figure, Run, percentile};
 
@@ -21,15 +23,9 @@ pub(super) fn now_s() -> u64 {
     now_ms() / 1000
 }
 
-/// A time of day in UTC, to the millisecond.
+/// A time in UTC, to the millisecond.
 pub(super) fn when(ms: u64) -> String {
-    let (seconds, rest) = (ms / 1000, ms % 1000);
-    format!(
-        "{:02}:{:02}:{:02}.{rest:03} UTC",
-        seconds / 3600 % 24,
-        seconds / 60 % 60,
-        seconds % 60
-    )
+    format_date_time(i64::try_from(ms).unwrap_or(i64::MAX))
 }
 
 fn per_second(count: usize, time: Duration) -> f64 {
