@@ -54,8 +54,7 @@ pub(super) fn close(run: &mut Run<'_>, scene: &Scene, lists: &Lists) -> Result<(
             Err(ScenarioError::Client { source: ClientError::Refused(problem), .. }) => Err(Refused::new(&problem.code, &problem.detail)),
             Err(error) => return Err(error),
         };
-        let code = verdict.as_ref().err().map_or_else(String::new, |refused| refused.code.clone());
-        show_refusals(run, "After the faculty closed", vec![refused("It commits to one more diploma", &code, verdict)?]);
+        show_refusals(run, "After the faculty closed", vec![refused("It commits to one more diploma", "identity.key-revoked", verdict)?]);
 
         // With what the graduate carried home, and with receipts that any node of the network makes anew.
         let wallet = graduate(scene)?;

@@ -1,21 +1,16 @@
-//! A diploma is revoked, and the faculty's key gets into wrong hands.
+//! A diploma is revoked, and a stolen key is reported.
 
 use stele_core::cbor::BodyBuilder;
-use stele_credentials::trust::{Batch, commitment};
 
-use super::commitment::commit_body;
-use super::offices::{SCOPE, attempt, prove, submit};
-use super::papers::{self, Wallet};
-use super::present::{accepted, ask, graduate, present, refused, show_refusals};
-use super::shown::{Question, Shown, answer, asked};
+use super::offices::submit;
+use super::papers::Wallet;
+use super::present::{accepted, ask, graduate, refused, show_refusals};
+use super::shown::{Question, Shown, answer};
 use super::state::KeyReport;
 use super::status::Lists;
 use super::verifier::{Refused, judge};
-use super::{Scene, figures, random};
+use super::{Scene, figures};
 use crate::frame::{Run, ScenarioError};
-
-/// How much earlier than today the forger writes, in seconds: a year.
-const BACKDATED_S: u64 = 365 * 86_400;
 
 /// The graduate whose diploma is revoked.
 fn unlucky(scene: &Scene) -> Result<&Wallet, ScenarioError> {
@@ -134,44 +129,6 @@ pub(super) fn report_key(
             figures::when(scene.batch.time_ms)
         );
         Ok(((), detail))
-    })
-}
-
-pub(super) fn refuse_forgeries(
-    run: &mut Run<'_>,
-    scene: &Scene,
-    lists: &Lists,
-) -> Result<(), ScenarioError> {
-    run.step("refuse-forgeries", |run| {
-        let offices = &scene.offices;
-        let network = run.client().network().clone();
-        let wallet = graduate(scene)?;
-        let question = Question::fresh();
-        let honest = answer(scene, lists, wallet, &question)?;
-        let early = question.now - BACKDATED_S;
-        let failed = |refusal: stele_credentials::Refusal| ScenarioError::broken("a forgery to test", refusal.to_string());
-        let (holder, forged) = papers::forge(offices, lists, wallet.number, early).map_err(failed)?;
-        let presentation = present(&forged, &holder, &asked(), &question)?;
-        // The forgery is well signed: only the commitment tells it from a diploma.
-        let mut rows = vec![refused(
-            "Signed with the stolen key, dated a year back, with the proof of a real diploma",
-            "trust.not-committed",
-            judge(&Shown { presentation: presentation.clone(), ..honest.clone() }, &question, &network),
-        )?];
-        rows.push(refused(
-            "The same without any proof",
-            "trust.proof-malformed",
-            judge(&Shown { presentation, proof: Vec::new(), ..honest }, &question, &network),
-        )?);
-        let mut tree = Batch::new();
-        tree.push(&commitment(&random::bytes(), papers::signed_part(&forged).as_bytes()));
-        let kid = offices.issuing.party.key().public().kid();
-        let done = attempt(run, &offices.issuing, &[], "credential", ("issuance.commit", commit_body(&tree.root(), 1, &kid, SCOPE)))?;
-        rows.push(refused("The thief commits to it on the chain", "credential.issuance.compromised-key", outcome(&done))?);
-        prove(run, &done, "The thief\u{2019}s commitment is on record as refused")?;
-        let count = rows.len();
-        show_refusals(run, "What the thief tried", rows);
-        Ok(((), format!("{count} attempts with the stolen key were refused; a date inside a diploma counts for nothing, the time of the commitment does.")))
     })
 }
 

@@ -16,6 +16,7 @@ mod random;
 mod shown;
 mod state;
 mod status;
+mod theft;
 mod verifier;
 
 use std::time::Duration;
@@ -37,6 +38,7 @@ const STEPS: &[&str] = &[
     "refuse-misuse",
     "verify-all",
     "revoke-one",
+    "steal-key",
     "report-stolen-key",
     "refuse-forgeries",
     "refuse-outside-accreditation",
@@ -84,8 +86,9 @@ impl Scenario for Diploma {
         present::refuse_misuse(run, &scene, &lists)?;
         present::verify_all(run, &scene, &lists, &mut measured)?;
         let doubtful_from = incidents::revoke(run, &scene, &mut lists)?;
+        let forgery = theft::steal(run, &scene, &lists)?;
         incidents::report_key(run, &scene, &lists, doubtful_from)?;
-        incidents::refuse_forgeries(run, &scene, &lists)?;
+        theft::refuse_forgeries(run, &scene, &lists, &forgery)?;
         closing::refuse_outside(run, &scene)?;
         closing::close(run, &scene, &lists)?;
         figures::add(run, &measured);

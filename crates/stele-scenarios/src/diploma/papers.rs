@@ -184,6 +184,8 @@ pub(super) fn issue(
         });
         if let Some(first) = wallets.first() {
             run.keep("first-diploma.sd-jwt", first.credential.as_bytes())?;
+            let key = offices.issuing.party.key().public_key().to_jwk();
+            run.keep("issuer.jwk.json", key.to_string().as_bytes())?;
         }
         let detail = format!("{GRADUATES} diplomas with ten fields each, all of which a graduate may keep back, bound to {GRADUATES} did:jwk.");
         Ok((wallets, detail))

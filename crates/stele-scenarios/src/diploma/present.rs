@@ -84,7 +84,12 @@ pub(super) fn two_fields(
 ) -> Result<(), ScenarioError> {
     run.step("present-two-fields", |run| {
         let wallet = graduate(scene)?;
-        let found = accepted("the diploma", ask(run, scene, lists, wallet)?)?;
+        let question = Question::fresh();
+        let shown = answer(scene, lists, wallet, &question)?;
+        run.keep("presentation.sd-jwt", shown.presentation.as_bytes())?;
+        let asked = serde_json::json!({"nonce": question.nonce, "audience": question.audience});
+        run.keep("question.json", asked.to_string().as_bytes())?;
+        let found = accepted("the diploma", judge(&shown, &question, run.client().network()))?;
         for field in FIELDS {
             let expected = ASKED.contains(&field);
             run.check(found.claims.contains_key(field) == expected, "exactly the two chosen fields to be shown", || field.to_owned())?;
