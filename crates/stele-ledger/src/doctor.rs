@@ -45,10 +45,11 @@ pub fn check(dir: &Path, progress: Progress<'_>) -> Result<Report, LedgerError> 
     let log = EntryLog::open(&dir.join("log"), LogOptions::default())?;
     let reader = log.reader();
     let verified = reader.verify_all(|done, all| progress("reading the log", done, all))?;
-    check_chain(&reader, &genesis.network_key, progress)?;
+    // Before the certificates: with a damaged genesis it may be the key that is wrong, not they.
     if verified.blocks > 0 {
         check_network(dir, &genesis, &newest_certificate(&reader)?)?;
     }
+    check_chain(&reader, &genesis.network_key, progress)?;
     let tree = TreeStore::open(&dir.join("tree"), &reader)?;
     tree.reader().verify_all(&reader, |done, all| {
         progress("comparing the log's tree", done, all);

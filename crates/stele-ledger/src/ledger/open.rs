@@ -224,9 +224,6 @@ impl Ledger {
         options: LedgerOptions,
     ) -> Result<Self, LedgerError> {
         let genesis = Self::read_genesis(dir)?;
-        if signer.public().kid() != genesis.network_key.kid() {
-            return Err(LedgerError::WrongNetworkKey);
-        }
         Self::open_as(
             dir,
             genesis,
@@ -267,7 +264,13 @@ impl Ledger {
         let log = EntryLog::open(&dir.join("log"), options.log.clone())?;
         let reader = log.reader();
         let head = last_certificate(&reader)?;
+        // Before the key is judged: in a damaged genesis it may be the key that is wrong.
         check_network(dir, &genesis, &head)?;
+        if let Role::Alone(signer) = &role
+            && signer.public().kid() != genesis.network_key.kid()
+        {
+            return Err(LedgerError::WrongNetworkKey);
+        }
         let tree = open_tree(dir, &reader, &head)?;
         let (state, blocks_executed_again) =
             recover::open_state(dir, &reader, &genesis, &*machine, &head, &options)?;
