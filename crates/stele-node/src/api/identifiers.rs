@@ -37,8 +37,8 @@ pub struct ResolveQuery {
     params(("did" = String, Path, description = "did:stele, did:key or did:jwk"), ResolveQuery),
     responses((status = 200, body = Object, content_type = "application/did-resolution", description = "The document and about it"),
         (status = 410, body = Object, content_type = "application/did-resolution", description = "The DID was given up"),
-        (status = "4XX", body = Object, content_type = "application/did-resolution", description = "No document: didResolutionMetadata says why"),
-        (status = "5XX", body = Object, content_type = "application/did-resolution", description = "A method that is not known here, or the node cannot do it now")))]
+        (status = "4XX", content((Object = "application/did-resolution"), (Problem = "application/problem+json")), description = "No document: didResolutionMetadata says why; a problem document for a parameter that is wrong"),
+        (status = "5XX", content((Object = "application/did-resolution"), (Problem = "application/problem+json")), description = "A method that is not known here, or the node cannot do it now")))]
 pub async fn resolve(
     State(app): State<SharedApp>,
     Path(did): Path<String>,
