@@ -10,6 +10,45 @@ use serde_json::Value as Json;
 use support::{Place, Ran, assert_snapshot, small_node};
 
 #[test]
+fn service_files_are_checked_with_the_line_of_each_fault() {
+    let place = Place::new();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../services");
+    let files: Vec<_> = fs::read_dir(folder)
+        .expect("the shipped services")
+        .map(|file| file.expect("a file").path().display().to_string())
+        .filter(|path| path.ends_with(".json"))
+        .collect();
+    assert_eq!(files.len(), 3);
+    let mut arguments = vec!["service", "check", "--format", "json"];
+    arguments.extend(files.iter().map(String::as_str));
+    let good = place.run(&arguments);
+    assert_eq!(good.code, 0, "{}", good.whole());
+    assert!(
+        good.json()
+            .as_array()
+            .expect("a list")
+            .iter()
+            .all(|file| file["ok"] == true)
+    );
+
+    let text = fs::read_to_string(&files[0]).expect("a service");
+    place.file(
+        "broken.json",
+        text.replacen("\"version\"", "\"versoin\"", 1),
+    );
+    let broken = place.run(&["service", "check", "broken.json"]);
+    assert_eq!(broken.code, 1, "{}", broken.whole());
+    assert!(
+        broken.stdout.contains("service-file."),
+        "{}",
+        broken.whole()
+    );
+    assert!(broken.stdout.contains("broken.json:"), "{}", broken.whole());
+    let missing = place.run(&["service", "check", "missing.json"]);
+    assert_eq!(missing.code, 2, "{}", missing.whole());
+}
+
+#[test]
 fn wrong_arguments_are_refused_before_anything_is_touched() {
     let place = Place::new();
     let runs = [

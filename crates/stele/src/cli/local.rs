@@ -229,6 +229,28 @@ pub enum BenchWhat {
     },
 }
 
+/// `service`.
+#[derive(Debug, Args)]
+#[command(arg_required_else_help = true)]
+pub struct ServiceArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub what: ServiceWhat,
+}
+
+/// What to do with service files.
+#[derive(Debug, Subcommand)]
+pub enum ServiceWhat {
+    /// Check service files, and print the hash under which each is published
+    ///
+    /// Exit code 0 means that all are good, 1 that something is wrong: each finding has its line, a code and a hint.
+    Check {
+        /// The files; - for standard input
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+}
+
 /// `doctor`.
 #[derive(Debug, Args)]
 pub struct DoctorArgs {

@@ -88,6 +88,8 @@ pub enum Command {
     Party(PartyArgs),
     /// Scenarios: runnable, measured applications of the platform
     Scenario(ScenarioArgs),
+    /// Public services as files: what an authority offers, with forms, deadlines and appeals
+    Service(ServiceArgs),
     /// Measure this machine
     Bench(BenchArgs),
     /// Check a node's files; make anew what can be made anew

@@ -13,6 +13,7 @@ mod party;
 mod prove;
 mod read;
 mod scenario;
+mod service;
 mod snapshot;
 mod submit;
 mod up;
@@ -46,6 +47,7 @@ pub fn run(command: Command, printer: &Printer) -> Outcome {
         Command::Keys(args) => keys::run(&args, printer),
         Command::Party(args) => party::run(&args, printer),
         Command::Scenario(args) => scenario::run(&args, printer),
+        Command::Service(args) => service::run(&args, printer),
         Command::Bench(args) => bench::run(&args, printer),
         Command::Snapshot(args) => snapshot::run(&args, printer),
         Command::Archive(args) => archive::run(&args, printer),
