@@ -6,7 +6,7 @@
 //! after block `h` is therefore the one version with `from <= h < until`, and that one value proves it under any later
 //! state root. Changes within one block leave one version: the block is the finest grain of history.
 
-use stele_core::cbor::{DecodeError, Decoder, Encoder};
+use stele_core::cbor::{DecodeError, Decoder, Encoder, Kind};
 use stele_core::id::Height;
 use stele_core::machine::Fault;
 
@@ -59,13 +59,21 @@ pub(crate) fn write_opt_uint(out: &mut Encoder, value: Option<u64>) {
     };
 }
 
-/// Reads a number or `null`.
-pub(crate) fn read_opt_uint(decoder: &mut Decoder<'_>) -> Result<Option<u64>, DecodeError> {
-    if decoder.peek()? == stele_core::cbor::Kind::Null {
+/// Reads an item that may be `null`.
+pub(crate) fn or_null<'a, T>(
+    decoder: &mut Decoder<'a>,
+    read: impl FnOnce(&mut Decoder<'a>) -> Result<T, DecodeError>,
+) -> Result<Option<T>, DecodeError> {
+    if decoder.peek()? == Kind::Null {
         decoder.null().map(|()| None)
     } else {
-        decoder.uint().map(Some)
+        read(decoder).map(Some)
     }
+}
+
+/// Reads a number or `null`.
+pub(crate) fn read_opt_uint(decoder: &mut Decoder<'_>) -> Result<Option<u64>, DecodeError> {
+    or_null(decoder, Decoder::uint)
 }
 
 /// The key under which version `number` of the document at `key` is kept once it is replaced.

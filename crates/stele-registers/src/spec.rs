@@ -185,3 +185,13 @@ pub(crate) fn ensure(condition: bool, otherwise: &RefusalSpec) -> Result<(), Sto
         Err(otherwise.into())
     }
 }
+
+/// The rules of a register as constants, and all of them as `ALL`: `NAME = code, sentence, hint;`.
+macro_rules! rules {
+    ($($name:ident = $code:literal, $sentence:literal, $hint:literal;)*) => {
+        $(#[doc = $sentence] pub const $name: $crate::spec::RefusalSpec = $crate::spec::RefusalSpec::new($code, $sentence, $hint);)*
+        /// All of them.
+        pub const ALL: &[&$crate::spec::RefusalSpec] = &[$(&$name),*];
+    };
+}
+pub(crate) use rules;

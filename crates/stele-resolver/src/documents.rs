@@ -6,7 +6,7 @@ use stele_core::id::{KeyId, TimeMs};
 use stele_core::suite::PublicKey as CoseKey;
 use stele_credentials::did::{Did, DidDocument, DocumentMetadata, KeyForm, Relationship};
 use stele_credentials::jose::PublicKey;
-use stele_registers::identity::{KeyRecord, PartyDocument, PartyKind};
+use stele_registers::identity::{KeyRecord, PartyDocument};
 
 /// What a party's keys are for.
 const PARTY: &[Relationship] = &[
@@ -84,9 +84,4 @@ pub(crate) fn metadata(facts: &Facts) -> DocumentMetadata {
         next_update: facts.next_update.map(date_time),
         more,
     }
-}
-
-/// The kind of a party as the metadata name it.
-pub(crate) fn kind(kind: PartyKind) -> &'static str {
-    kind.name()
 }

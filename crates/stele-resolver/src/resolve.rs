@@ -13,7 +13,6 @@ use stele_core::receipt::Receipt;
 use stele_core::suite::PublicKey;
 use stele_credentials::did::{Did, DidDocument, DocumentMetadata};
 use stele_ledger::ledger::{Ledger, LedgerError, ProofError};
-use stele_ledger::log::BlockFrame;
 use stele_registers::identity::{
     self, KeyRecord, NAME, PartyDocument, Roll, RollId, RollKind, key_key, member_key, party_key,
     roll_id, roll_key,
@@ -140,7 +139,7 @@ impl Resolver {
         };
         let until = version.until.map(|until| self.time_of(until)).transpose()?;
         let facts = Facts {
-            kind: documents::kind(document.kind),
+            kind: document.kind.name(),
             name: document.name.clone(),
             created: self.time_of(created)?,
             updated: self.time_of(version.from)?,
@@ -239,7 +238,6 @@ impl Resolver {
             version: version.map_or(1, |version| version.number + 1),
             deactivated: member.ended.is_some(),
         };
-        let metadata = documents::metadata(&facts);
         if let Some(party) = &member.party {
             let found = self.party(did, party, height)?;
             return Ok(found.map(|mut found| {
@@ -258,6 +256,7 @@ impl Resolver {
                 _ => DidDocument::new(did.clone()),
             }
         };
+        let metadata = documents::metadata(&facts);
         Ok(Some(Found { document, metadata }))
     }
 
@@ -288,21 +287,8 @@ impl Resolver {
     /// [`ResolveError`].
     pub fn load_block(&self, height: Height) -> Result<(), ResolveError> {
         let block = self.ledger.log().block(height).map_err(LedgerError::from)?;
-        self.load(&block)
-    }
-
-    /// Takes a roll from the log.
-    fn fetch(&self, wanted: &RollId, roll: &Roll) -> Result<(), ResolveError> {
-        let log = self.ledger.log();
-        if roll.height < log.first_height() {
-            return Err(ResolveError::RollMissing(*wanted));
-        }
-        self.load_block(roll.height)
-    }
-
-    fn load(&self, block: &BlockFrame) -> Result<(), ResolveError> {
         // All rolls of the block: a provider enrols many at once, and a block is read as a whole.
-        for logged in self.ledger.entries_of(block)? {
+        for logged in self.ledger.entries_of(&block)? {
             let entry = &logged.entry;
             let applied = matches!(logged.record.outcome, Outcome::Applied { .. });
             let enrolments = (0..)
@@ -316,6 +302,15 @@ impl Resolver {
             }
         }
         Ok(())
+    }
+
+    /// Takes a roll from the log.
+    fn fetch(&self, wanted: &RollId, roll: &Roll) -> Result<(), ResolveError> {
+        let log = self.ledger.log();
+        if roll.height < log.first_height() {
+            return Err(ResolveError::RollMissing(*wanted));
+        }
+        self.load_block(roll.height)
     }
 
     /// Proves what `name` stands for now: the state keys that its document is made from, present or absent, under the newest certified

@@ -1,13 +1,13 @@
 //! What `credential` keeps.
 
-use stele_core::cbor::{DecodeError, Decoder, Encoder, Kind};
+use stele_core::cbor::{DecodeError, Decoder, Encoder};
 use stele_core::entry::COUNTERSIGNATURES_MAX;
 use stele_core::id::{EntryId, Hash, Height, KeyId, PartyId, TimeMs, sha256};
 use stele_core::machine::Fault;
 
 use super::TEXT_BYTES_MAX;
 use crate::context::View;
-use crate::history;
+use crate::history::{self, or_null};
 use crate::identity::{AccreditationId, CHAIN_MAX};
 
 fn opt_text(out: &mut Encoder, text: Option<&str>) {
@@ -22,17 +22,6 @@ fn opt_hash(out: &mut Encoder, hash: Option<&Hash>) {
         Some(hash) => out.bytes(hash.as_bytes()),
         None => out.null(),
     };
-}
-
-fn or_null<'a, T>(
-    decoder: &mut Decoder<'a>,
-    read: impl FnOnce(&mut Decoder<'a>) -> Result<T, DecodeError>,
-) -> Result<Option<T>, DecodeError> {
-    if decoder.peek()? == Kind::Null {
-        decoder.null().map(|()| None)
-    } else {
-        read(decoder).map(Some)
-    }
 }
 
 fn hash(decoder: &mut Decoder<'_>) -> Result<Hash, DecodeError> {

@@ -1,14 +1,6 @@
 //! The rules by which `governance` refuses.
 
-use crate::spec::RefusalSpec;
-
-macro_rules! rules {
-    ($($name:ident = $code:literal, $sentence:literal, $hint:literal;)*) => {
-        $(#[doc = $sentence] pub const $name: RefusalSpec = RefusalSpec::new($code, $sentence, $hint);)*
-        /// All of them.
-        pub const ALL: &[&RefusalSpec] = &[$(&$name),*];
-    };
-}
+use crate::spec::rules;
 
 rules! {
     NOT_STEWARD = "governance.not-steward", "Only an active steward may do this.",

@@ -1,12 +1,12 @@
 //! Accreditations: who may do what, granted by whom, until when; and the check that other registers make.
 
-use stele_core::cbor::{DecodeError, Decoder, Encoder, Kind};
+use stele_core::cbor::{DecodeError, Decoder, Encoder};
 use stele_core::id::{Hash, Height, PartyId, TimeMs};
 use stele_core::machine::{Fault, StateReader};
 
 use super::{CHAIN_MAX, HOLDINGS_MAX, NAME};
 use crate::context::View;
-use crate::history::{read_opt_uint, write_opt_uint};
+use crate::history::{or_null, read_opt_uint, write_opt_uint};
 
 /// Names an accreditation: `SHA-256("stele/accreditation/v1" || entry id || command index as 8 bytes, big-endian)`.
 pub type AccreditationId = Hash;
@@ -105,17 +105,6 @@ impl Accreditation {
         }
         self.revoked = self.revoked.filter(|revoked| *revoked <= height);
         Some(self)
-    }
-}
-
-fn or_null<'a, T>(
-    decoder: &mut Decoder<'a>,
-    read: impl FnOnce(&mut Decoder<'a>) -> Result<T, DecodeError>,
-) -> Result<Option<T>, DecodeError> {
-    if decoder.peek()? == Kind::Null {
-        decoder.null().map(|()| None)
-    } else {
-        read(decoder).map(Some)
     }
 }
 

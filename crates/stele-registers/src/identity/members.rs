@@ -1,6 +1,6 @@
 //! Members of rolls: what happened to one since it was enrolled.
 
-use stele_core::cbor::{Body, BodyBuilder, DecodeError, Decoder, Encoder, ErrorKind, Kind};
+use stele_core::cbor::{Body, BodyBuilder, DecodeError, Decoder, Encoder, ErrorKind};
 use stele_core::id::{Hash, Height, KeyId, PartyId, TimeMs};
 use stele_core::machine::Fault;
 use stele_core::merkle;
@@ -11,7 +11,7 @@ use super::parties::{create, kid_of};
 use super::refusals;
 use super::rolls::{self, PATH_MAX, Roll, RollId, RollKind};
 use crate::context::{Context, View};
-use crate::history::{read_opt_uint, write_opt_uint};
+use crate::history::{or_null, read_opt_uint, write_opt_uint};
 use crate::register::Stop;
 use crate::spec::ensure;
 use crate::{fields, governance, history};
@@ -58,9 +58,9 @@ impl Member {
         let mut decoder = Decoder::new(bytes);
         decoder.array_of(5, "a member of five parts")?;
         let ended = read_opt_uint(&mut decoder)?.map(Height::new);
-        let party = opt_bytes32(&mut decoder)?.map(PartyId::from_bytes);
-        let commitment = opt_bytes32(&mut decoder)?.map(Hash::from_bytes);
-        let to = opt_bytes32(&mut decoder)?.map(Hash::from_bytes);
+        let party = or_null(&mut decoder, Decoder::bytes32)?.map(PartyId::from_bytes);
+        let commitment = or_null(&mut decoder, Decoder::bytes32)?.map(Hash::from_bytes);
+        let to = or_null(&mut decoder, Decoder::bytes32)?.map(Hash::from_bytes);
         let offset = decoder.position();
         let ripe = read_opt_uint(&mut decoder)?.map(TimeMs::new);
         decoder.finish()?;
@@ -78,14 +78,6 @@ impl Member {
             commitment,
             pending,
         })
-    }
-}
-
-fn opt_bytes32(decoder: &mut Decoder<'_>) -> Result<Option<[u8; 32]>, DecodeError> {
-    if decoder.peek()? == Kind::Null {
-        decoder.null().map(|()| None)
-    } else {
-        decoder.bytes32().map(Some)
     }
 }
 

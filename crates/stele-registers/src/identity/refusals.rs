@@ -1,14 +1,6 @@
 //! The rules by which `identity` refuses.
 
-use crate::spec::RefusalSpec;
-
-macro_rules! rules {
-    ($($name:ident = $code:literal, $sentence:literal, $hint:literal;)*) => {
-        $(#[doc = $sentence] pub const $name: RefusalSpec = RefusalSpec::new($code, $sentence, $hint);)*
-        /// All of them.
-        pub const ALL: &[&RefusalSpec] = &[$(&$name),*];
-    };
-}
+use crate::spec::rules;
 
 rules! {
     UNKNOWN_KEY = "identity.unknown-key", "The network does not know the key that signed.",

@@ -1,14 +1,6 @@
 //! The rules by which `service` refuses.
 
-use crate::spec::RefusalSpec;
-
-macro_rules! rules {
-    ($($name:ident = $code:literal, $sentence:literal, $hint:literal;)*) => {
-        $(#[doc = $sentence] pub const $name: RefusalSpec = RefusalSpec::new($code, $sentence, $hint);)*
-        /// All of them.
-        pub const ALL: &[&RefusalSpec] = &[$(&$name),*];
-    };
-}
+use crate::spec::rules;
 
 rules! {
     NOT_PUBLISHER = "service.definition.not-accredited", "Only a party accredited for service/publish in this scope may publish the service.",

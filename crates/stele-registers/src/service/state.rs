@@ -1,26 +1,15 @@
 //! What the state holds of services, definitions and cases.
 
-use stele_core::cbor::{DecodeError, Decoder, Encoder, ErrorKind, Kind};
+use stele_core::cbor::{DecodeError, Decoder, Encoder, ErrorKind};
 use stele_core::id::{Hash, Height, PartyId, TimeMs, sha256};
 use stele_core::machine::Fault;
 
 use super::clock::{Clock, Rules};
 use super::{CODE_BYTES_MAX, ITEMS_MAX, OUTCOMES, SCOPE_BYTES_MAX, SERVICE_ID_BYTES_MAX};
 use crate::context::View;
-use crate::history::{read_opt_uint, write_opt_uint};
+use crate::history::{or_null, read_opt_uint, write_opt_uint};
 
 type Read<T> = Result<T, DecodeError>;
-
-fn or_null<'a, T>(
-    decoder: &mut Decoder<'a>,
-    read: impl FnOnce(&mut Decoder<'a>) -> Read<T>,
-) -> Read<Option<T>> {
-    if decoder.peek()? == Kind::Null {
-        decoder.null().map(|()| None)
-    } else {
-        read(decoder).map(Some)
-    }
-}
 
 fn party(decoder: &mut Decoder<'_>) -> Read<PartyId> {
     decoder.bytes32().map(PartyId::from_bytes)

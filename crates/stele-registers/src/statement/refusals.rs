@@ -1,14 +1,6 @@
 //! The rules by which `statement` refuses.
 
-use crate::spec::RefusalSpec;
-
-macro_rules! rules {
-    ($($name:ident = $code:literal, $sentence:literal, $hint:literal;)*) => {
-        $(#[doc = $sentence] pub const $name: RefusalSpec = RefusalSpec::new($code, $sentence, $hint);)*
-        /// All of them.
-        pub const ALL: &[&RefusalSpec] = &[$(&$name),*];
-    };
-}
+use crate::spec::rules;
 
 rules! {
     REGISTERED = "statement.hash.registered", "The signer has registered this statement already.",

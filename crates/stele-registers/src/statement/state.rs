@@ -1,11 +1,12 @@
 //! What `statement` keeps.
 
-use stele_core::cbor::{DecodeError, Decoder, Encoder, Kind};
+use stele_core::cbor::{DecodeError, Decoder, Encoder};
 use stele_core::id::{EntryId, Height, KeyId, PartyId};
 use stele_core::machine::Fault;
 
 use super::TEXT_BYTES_MAX;
 use crate::context::View;
+use crate::history::or_null;
 
 /// What a registrar recorded of a statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,20 +55,16 @@ impl StatementRecord {
             height: Height::new(decoder.uint()?),
             issuer: PartyId::from_bytes(decoder.bytes32()?),
             issuer_kid: KeyId::from_bytes(decoder.bytes32()?),
-            subject: optional_text(&mut decoder)?,
-            content_type: optional_text(&mut decoder)?,
+            subject: or_null(&mut decoder, text)?,
+            content_type: or_null(&mut decoder, text)?,
         };
         decoder.finish()?;
         Ok(record)
     }
 }
 
-fn optional_text(decoder: &mut Decoder<'_>) -> Result<Option<String>, DecodeError> {
-    if decoder.peek()? == Kind::Null {
-        decoder.null()?;
-        return Ok(None);
-    }
-    Ok(Some(decoder.text(TEXT_BYTES_MAX)?.to_owned()))
+fn text(decoder: &mut Decoder<'_>) -> Result<String, DecodeError> {
+    decoder.text(TEXT_BYTES_MAX).map(str::to_owned)
 }
 
 /// Where a registrar's record of a statement stands.

@@ -1,14 +1,6 @@
 //! The rules by which `trace` refuses.
 
-use crate::spec::RefusalSpec;
-
-macro_rules! rules {
-    ($($name:ident = $code:literal, $sentence:literal, $hint:literal;)*) => {
-        $(#[doc = $sentence] pub const $name: RefusalSpec = RefusalSpec::new($code, $sentence, $hint);)*
-        /// All of them.
-        pub const ALL: &[&RefusalSpec] = &[$(&$name),*];
-    };
-}
+use crate::spec::rules;
 
 rules! {
     EVENT_EXISTS = "trace.event.exists", "The party has recorded an event with this id already.",
