@@ -44,7 +44,7 @@ mod tests {
     use crate::integrity::structure::{Shape, check_credential};
 
     #[test]
-    fn a_badge_is_a_credential_and_so_are_the_standards_examples() {
+    fn a_badge_is_a_credential() {
         let limits = Limits::default();
         let supplement = fictional(1);
         let badge = credential(

@@ -6,9 +6,8 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use stele_core::calendar::parse_date_time;
-use stele_core::id::{Height, TimeMs};
+use stele_core::id::TimeMs;
 use stele_core::merkle;
-use stele_credentials::Refusal;
 use stele_credentials::did::{
     Did, DocumentMetadata, Resolution, ResolutionOptions, Resolver as _, SelfContained, rules,
 };
@@ -130,7 +129,7 @@ impl Asked {
             .find(app, &did, &name)
             .map_err(|error| unable(&error))?;
         let Some(mut found) = found else {
-            return Ok(Resolution::of(Err(not_found(&did))));
+            return Ok(Resolution::of(Err(rules::DID_NOT_FOUND.because(&did))));
         };
         if self.proof {
             let proof = prove(app, &name).map_err(|error| unable(&error))?;
@@ -144,35 +143,18 @@ impl Asked {
 
     fn find(&self, app: &App, did: &Did, name: &SteleDid) -> Result<Option<Found>, ResolveError> {
         let height = match (self.time, self.version) {
-            (Some(time), _) => match height_at(&app.ledger, time)? {
-                Some(height) => Some(height),
-                None => return Ok(None),
+            (Some(time), _) => height_at(&app.ledger, time)?,
+            (None, Some(version)) => match name {
+                SteleDid::Party(party) => app.resolver.version_height(party, version)?,
+                SteleDid::Member(..) => None,
             },
-            (None, Some(version)) => match self.height_of(app, name, version)? {
-                Some(height) => Some(height),
-                None => return Ok(None),
-            },
-            (None, None) => None,
+            (None, None) => return app.resolver.resolve(did, name, None),
         };
-        app.resolver.resolve(did, name, height)
-    }
-
-    /// The block that wrote a party's version.
-    fn height_of(
-        &self,
-        app: &App,
-        name: &SteleDid,
-        version: u64,
-    ) -> Result<Option<Height>, ResolveError> {
-        match name {
-            SteleDid::Party(party) => app.resolver.version_height(party, version),
-            SteleDid::Member(..) => Ok(None),
+        match height {
+            Some(height) => app.resolver.resolve(did, name, Some(height)),
+            None => Ok(None),
         }
     }
-}
-
-fn not_found(did: &Did) -> Refusal {
-    rules::DID_NOT_FOUND.because(did)
 }
 
 fn prove(app: &App, name: &SteleDid) -> Result<Value, ResolveError> {
