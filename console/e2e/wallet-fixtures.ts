@@ -54,11 +54,17 @@ export async function follow(page: Page, link: string): Promise<void> {
   }, hash);
 }
 
+/** Keeps the paper under review, and waits until it lies with the others. */
+export async function keep(page: Page): Promise<void> {
+  await page.getByRole("button", { name: "Keep" }).click();
+  await expect(heading(page, "Papers")).toBeVisible();
+}
+
 export async function receive(page: Page, link: string, name = "Fictional diploma"): Promise<void> {
   await follow(page, link);
   await page.getByRole("button", { name: "Receive" }).click();
   await expect(heading(page, "Is this your paper?")).toBeVisible();
-  await page.getByRole("button", { name: "Keep" }).click();
+  await keep(page);
   await expect(page.getByRole("list", { name: "Papers" }).getByRole("link", { name }).first()).toBeVisible();
 }
 

@@ -4,7 +4,7 @@
 import { gzipSync } from "node:zlib";
 import AxeBuilder from "@axe-core/playwright";
 import type { Page } from "@playwright/test";
-import { expect, follow, heading, makeWallet, receive, test } from "./wallet-fixtures";
+import { expect, follow, heading, keep, makeWallet, receive, test } from "./wallet-fixtures";
 
 test.use({ contextOptions: { reducedMotion: "reduce" } });
 
@@ -61,7 +61,7 @@ test("every view is accessible and fits a phone", async ({ page, services: { uni
   await page.getByRole("button", { name: "Receive" }).click();
   await expect(heading(page, "Is this your paper?")).toBeVisible();
   await look(page, "review");
-  await page.getByRole("button", { name: "Keep" }).click();
+  await keep(page);
   await expect(page.getByRole("list", { name: "Papers" })).toBeVisible();
   await follow(page, university.offer({ fault: "altered-disclosure" }).link);
   await page.getByRole("button", { name: "Receive" }).click();
@@ -71,7 +71,7 @@ test("every view is accessible and fits a phone", async ({ page, services: { uni
   await page.getByRole("button", { name: "Receive" }).click();
   await expect(heading(page, "Is this your paper?")).toBeVisible();
   await look(page, "review-unknown-issuer");
-  await page.getByRole("button", { name: "Keep" }).click();
+  await keep(page);
   await receive(page, university.offer({ kind: "library-card" }).link, "Fictional library card");
   await look(page, "papers");
   await page.getByRole("link", { name: /Fictional diploma/ }).click();

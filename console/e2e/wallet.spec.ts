@@ -1,7 +1,7 @@
 // The wallet on a phone: from a diploma to two of its fields at a verifier, and what it refuses.
 
 import { DIPLOMA, type Fault } from "./wallet-issuer";
-import { PASSPHRASE, atRest, expect, follow, heading, makeWallet, receive, test } from "./wallet-fixtures";
+import { PASSPHRASE, atRest, expect, follow, heading, keep, makeWallet, receive, test } from "./wallet-fixtures";
 
 const twoFields = (vct: string) => ({ credentials: [{ id: "diploma", format: "dc+sd-jwt", meta: { vct_values: [vct] }, claims: [{ path: ["degree"] }, { path: ["final_grade"] }] }] });
 
@@ -275,6 +275,23 @@ test("the wallet signs in at the issuer with PKCE and comes back to a locked wal
   expect(page.url(), "the code does not stay in the address bar's query").not.toContain("wallet?code=");
   await page.getByRole("button", { name: "Keep" }).click();
   await expect(page.getByRole("list", { name: "Papers" })).toContainText("Fictional diploma");
+});
+
+test("an offer that is opened while a paper is still being kept stays open", async ({ page, services: { university } }) => {
+  await makeWallet(page);
+  await follow(page, university.offer().link);
+  await page.getByRole("button", { name: "Receive" }).click();
+  await expect(heading(page, "Is this your paper?")).toBeVisible();
+  const { link } = university.offer({ kind: "library-card" });
+  // In one task: the paper cannot be kept before the address changes.
+  await page.getByRole("button", { name: "Keep" }).evaluate((button, to) => {
+    (button as HTMLButtonElement).click();
+    window.location.hash = to;
+  }, link.slice(link.indexOf("#")));
+  await page.getByRole("button", { name: "Receive" }).click();
+  await expect(page.getByRole("heading", { name: "Is this your paper?" })).toBeVisible();
+  await keep(page);
+  await expect(page.getByRole("list", { name: "Papers" }).getByRole("link")).toHaveCount(2);
 });
 
 test("a stale nonce is asked for anew, and a deferred paper is fetched later", async ({ page, services: { university } }) => {

@@ -46,3 +46,11 @@ export function to(segments: (string | number)[], query: Query = {}): string {
 export function go(hash: string): void {
   window.location.hash = hash;
 }
+
+/** Goes on from the present view when its work is done, unless somebody has opened another meanwhile. */
+export function goOn(): (hash: string) => void {
+  const here = route.key;
+  return (hash) => {
+    if (current().key === here) go(hash);
+  };
+}
