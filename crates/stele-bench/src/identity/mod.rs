@@ -4,6 +4,7 @@
 //! resolutions are those of a fresh process that opened what was filled.
 
 mod credentials;
+mod disclosure;
 mod rolls;
 
 use std::path::PathBuf;
@@ -23,6 +24,8 @@ pub struct Options {
     pub identities: u64,
     /// How many credentials are issued and verified.
     pub credentials: usize,
+    /// How often two of ten claims are disclosed, and how often that is verified.
+    pub disclosures: usize,
     /// This program with the arguments that make it call [`probe`]; the folder is appended. Without it what a fresh process does is
     /// not measured.
     pub probe_command: Option<Vec<String>>,
@@ -42,6 +45,7 @@ pub fn run(options: &Options, tell: &mut dyn FnMut(&str, u64, u64)) -> Result<Re
         .tempdir_in(&options.dir);
     let dir = dir.map_err(|error| BenchError::Folder(options.dir.clone(), error))?;
     let mut figures = credentials::measure(options.credentials, tell)?;
+    figures.extend(disclosure::measure(options.disclosures, tell)?);
     figures.extend(rolls::measure(options, dir.path(), tell)?);
     Ok(Report {
         bench: "identity",

@@ -86,6 +86,7 @@ fn bench_identity(
         dir: dir.map_or_else(std::env::temp_dir, Path::to_owned),
         identities: identities.unwrap_or(if quick { 40_000 } else { 100_000_000 }),
         credentials: if quick { 200 } else { 40_000 },
+        disclosures: if quick { 3 } else { 200 },
         probe_command: probe_command("identity-probe"),
         commit: commit.to_owned(),
     };
