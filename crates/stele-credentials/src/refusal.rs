@@ -116,6 +116,7 @@ impl fmt::Debug for Refusal {
 impl core::error::Error for Refusal {}
 
 /// Defines a module's rules as constants, and the table of them all.
+#[macro_export]
 macro_rules! refusal_table {
     ($($name:ident: $code:literal, $test:ident, $sentence:literal, $hint:literal;)*) => {
         $(
@@ -132,7 +133,7 @@ macro_rules! refusal_table {
         pub const TABLE: &[&$crate::refusal::Rule] = &[$($name),*];
     };
 }
-pub(crate) use refusal_table;
+pub use refusal_table;
 
 /// The tables of all modules, each with the heading of its part of the page.
 pub const TABLES: &[(&str, &[&Rule])] = &[

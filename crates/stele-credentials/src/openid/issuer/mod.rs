@@ -24,7 +24,7 @@ mod token;
 pub use authorize::{Authorization, Client, Code};
 pub use credential::Deferred;
 pub use metadata::{CredentialConfiguration, DisplayedClaim};
-pub use offer::{Grant, Offer, TxCode};
+pub use offer::{Grant, Offer, Offered, TxCode};
 pub use token::Token;
 
 use crate::jose::PublicKey;

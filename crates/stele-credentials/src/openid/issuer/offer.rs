@@ -27,6 +27,21 @@ pub struct Grant {
     pub(super) tries_left: u8,
 }
 
+/// An offer to a known person, with the code that stands for it.
+#[derive(Debug, Clone, Copy)]
+pub struct Offered<'a> {
+    /// The pre-authorised code.
+    pub pre_authorized_code: &'a str,
+    /// The person, as the issuer knows them.
+    pub subject: &'a str,
+    /// The kinds of credentials.
+    pub configurations: &'a [&'a str],
+    /// The code that travels by another way.
+    pub tx_code: Option<&'a TxCode>,
+    /// Until when the offer is good, in seconds since 1970.
+    pub expires_at: u64,
+}
+
 /// An offer that was made.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Offer {
@@ -52,15 +67,41 @@ impl Issuer {
         rng: &mut R,
         now: u64,
     ) -> Result<Offer, Fault> {
+        let offered = Offered {
+            pre_authorized_code: &new_secret(rng),
+            subject,
+            configurations,
+            tx_code,
+            expires_at: now.saturating_add(self.lifetimes.offer_seconds),
+        };
+        self.offer_again(&offered, store, now)
+    }
+
+    /// Puts an offer into the store that was made before, by an office that keeps its offers through a restart. Tries of the
+    /// transaction code begin anew.
+    ///
+    /// # Errors
+    /// As [`Issuer::offer`].
+    pub fn offer_again(
+        &self,
+        offered: &Offered<'_>,
+        store: &mut dyn Store,
+        now: u64,
+    ) -> Result<Offer, Fault> {
+        let Offered {
+            pre_authorized_code: code,
+            subject,
+            configurations,
+            tx_code,
+            expires_at,
+        } = *offered;
         self.check_known(configurations)?;
-        let code = new_secret(rng);
         let grant = Grant {
             subject: subject.to_owned(),
             configurations: configurations.iter().map(|one| (*one).to_owned()).collect(),
             tx_code: tx_code.map(|tx_code| tx_code.code.clone()),
             tries_left: TX_CODE_TRIES,
         };
-        let expires_at = now.saturating_add(self.lifetimes.offer_seconds);
         store.put(
             format!("grant/{code}"),
             Record::Grant(grant),
@@ -81,7 +122,7 @@ impl Issuer {
         Ok(Offer {
             link: link(&offer),
             json: offer,
-            pre_authorized_code: code,
+            pre_authorized_code: code.to_owned(),
         })
     }
 
