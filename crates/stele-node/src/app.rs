@@ -12,6 +12,7 @@ use stele_core::witness::LogKey;
 use stele_epcis::EpcisService;
 use stele_ledger::ledger::{Finalised, Ledger, LedgerError, Progress, ProofError, unknown_outcome};
 use stele_network::Network;
+use stele_office::{Counter, Office};
 use stele_registers::Registry;
 use stele_resolver::Resolver;
 use tokio::sync::{oneshot, watch};
@@ -19,6 +20,7 @@ use tokio::sync::{oneshot, watch};
 use crate::auth::{ApiToken, Gate, Keystore};
 use crate::index::Index;
 use crate::metrics::Metrics;
+use crate::office::NodeChain;
 use crate::runs::Runs;
 use crate::snapshots::Snapshots;
 use crate::witnesses::Witnesses;
@@ -53,6 +55,12 @@ pub struct App {
     pub gate: Gate,
     /// The EPCIS capture and query service.
     pub epcis: Arc<EpcisService>,
+    /// Issuers of credentials, and what they keep.
+    pub office: Arc<Office>,
+    /// Requests for credentials.
+    pub counter: Counter,
+    /// What ties the office to this node.
+    pub chain: Arc<NodeChain>,
     /// Scenario runs.
     pub runs: Runs,
     /// Counters of the API.

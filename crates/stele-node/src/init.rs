@@ -8,6 +8,7 @@
 //! | `network.json` | the descriptor that verifiers keep |
 //! | `policies.cedar` | the operator's own API policies, if any (docs/security.md) |
 //! | `index.db`, `epcis.db` | read model and captured documents |
+//! | `offices.db` | issuers of credentials, their offers and status lists |
 
 use std::fs;
 use std::io::Write;
@@ -64,6 +65,11 @@ impl Home {
     /// The captured EPCIS documents' file.
     pub fn epcis(&self) -> PathBuf {
         self.dir.join("epcis.db")
+    }
+
+    /// Issuers, their offers and what they issued.
+    pub fn offices(&self) -> PathBuf {
+        self.dir.join("offices.db")
     }
 
     /// Snapshots that the node offers to new nodes.

@@ -17,6 +17,7 @@ mod index;
 mod init;
 pub mod local_network;
 mod metrics;
+mod office;
 mod problem;
 mod runs;
 mod seat;
@@ -32,6 +33,7 @@ use getrandom::rand_core::UnwrapErr;
 use stele_core::suite::{SigningKey, Suite};
 use stele_ledger::ledger::{Ledger, LedgerError, LedgerOptions};
 use stele_network::{Identity, Network, Seat};
+use stele_office::{Counter, Office};
 use stele_readmodel::ReadModelError;
 use stele_registers::Registry;
 use stele_resolver::Resolver;
@@ -53,6 +55,7 @@ use crate::auth::{
 };
 use crate::index::Index;
 use crate::metrics::Metrics;
+use crate::office::NodeChain;
 use crate::runs::Runs;
 use crate::snapshots::Snapshots;
 use crate::witnesses::Witnesses;
@@ -73,6 +76,9 @@ pub struct NodeConfig {
     pub trust_loopback: bool,
     /// Host names, beside its own address, under which the node may be asked.
     pub allowed_hosts: Vec<String>,
+    /// The address by which wallets and other machines reach the node, such as `https://registry.example`; without one, where it
+    /// listens.
+    pub public_url: Option<String>,
     /// How much each caller may do.
     pub quotas: QuotaSettings,
     /// Outside witnesses that are asked to cosign the log's checkpoints.
@@ -94,6 +100,7 @@ impl NodeConfig {
             network_name: "Stele on one machine".to_owned(),
             trust_loopback: true,
             allowed_hosts: Vec::new(),
+            public_url: None,
             quotas: QuotaSettings::default(),
             witnesses: Vec::new(),
             snapshot_every: SNAPSHOT_EVERY,
@@ -153,6 +160,9 @@ pub enum NodeError {
     /// The EPCIS repository.
     #[error(transparent)]
     Epcis(#[from] stele_epcis::StoreError),
+    /// The office's file.
+    #[error("the office could not be opened: {0}")]
+    Office(stele_credentials::Refusal),
     /// A node key or a share of the network key.
     #[error(transparent)]
     Key(#[from] stele_network::keys::KeyError),
@@ -213,6 +223,9 @@ impl NodeError {
             }
             Self::Epcis(_) => Some(
                 "captured documents (epcis.db) are kept nowhere else: restore the file from a backup",
+            ),
+            Self::Office(_) => Some(
+                "issued credentials (offices.db) are kept nowhere else: restore the file from a backup",
             ),
             Self::Key(_) => Some(
                 "restore the folder `validator` from a backup; a share can only be made anew by a resharing",
@@ -282,6 +295,7 @@ impl Node {
             tokio::task::spawn_blocking(move || open(&config, scenarios, address_of_node)).await;
         let (app, founded) = opened.expect("opening does not panic")?;
         let app = Arc::new(app);
+        app.chain.set(&app);
         let (stop, stopped) = oneshot::channel::<()>();
         let router =
             api::router(Arc::clone(&app)).into_make_service_with_connect_info::<SocketAddr>();
@@ -354,7 +368,15 @@ fn open(
     let path = home.rolls();
     let resolver = Resolver::open(Arc::clone(&ledger), &path).map_err(io("open", &path))?;
     let log_key = Arc::new(witnesses::log_key(&secret));
+    let chain = Arc::new(NodeChain::default());
+    let base = config.public_url.as_deref().unwrap_or(&url);
+    let now = stele_ledger::ledger::system_time().get() / 1000;
+    let office = Office::open(&home.offices(), base, chain.clone(), now);
+    let office = Arc::new(office.map_err(NodeError::Office)?);
     let app = App {
+        counter: Counter::new(base, chain.clone(), office.clone()),
+        office,
+        chain,
         witnesses: Witnesses::start(&ledger, Arc::clone(&log_key), asked),
         log_key,
         network,

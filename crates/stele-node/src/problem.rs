@@ -86,6 +86,30 @@ impl From<Refusal> for Problem {
     }
 }
 
+impl From<stele_credentials::Refusal> for Problem {
+    fn from(refusal: stele_credentials::Refusal) -> Self {
+        let status = match refusal.code() {
+            "office.issuer-unknown"
+            | "office.offer-unknown"
+            | "office.issued-unknown"
+            | "presentation.unknown" => StatusCode::NOT_FOUND,
+            "office.busy" => StatusCode::SERVICE_UNAVAILABLE,
+            "office.keeping" => {
+                tracing::error!(cause = refusal.detail(), "the office's file failed");
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
+            _ => StatusCode::UNPROCESSABLE_ENTITY,
+        };
+        let detail = match refusal.detail() {
+            Some(detail) if status != StatusCode::INTERNAL_SERVER_ERROR => {
+                format!("{} ({detail})", refusal.sentence())
+            }
+            _ => refusal.sentence().to_owned(),
+        };
+        Self::new(status, refusal.code(), detail, refusal.hint())
+    }
+}
+
 /// The one table of statuses for refusals.
 fn status_of(code: &str) -> StatusCode {
     match code {

@@ -196,7 +196,7 @@ pub async fn register_party(
 }
 
 /// Encodes, signs and submits. Callers have judged whether the keys may be used.
-pub(super) async fn sign_and_submit(
+pub(crate) async fn sign_and_submit(
     app: &SharedApp,
     request: CommandsRequest,
     wait_final: bool,

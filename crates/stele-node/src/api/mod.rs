@@ -6,9 +6,12 @@ pub mod console;
 pub mod entries;
 pub mod epcis;
 pub mod identifiers;
+pub mod issuers;
 pub mod keys;
 pub mod lists;
 pub mod network;
+pub mod openid;
+pub mod presentations;
 pub mod proposals;
 pub mod registers;
 pub mod scenarios;
@@ -46,6 +49,8 @@ pub const BODY_BYTES_MAX: usize = 8 << 20;
         (name = "state", description = "What the registers hold, with proofs of presence and absence"),
         (name = "parties", description = "Who signs"),
         (name = "identifiers", description = "DIDs and their documents, with history and proofs (W3C DID Resolution)"),
+        (name = "issuers", description = "Issuers of credentials: offers, what was issued, revocation. Wallets call them at /openid/issuers, as OpenID4VCI 1.0 describes it"),
+        (name = "presentations", description = "Asking people for credentials by OpenID4VP 1.0"),
         (name = "registers", description = "What commands there are"),
         (name = "network", description = "The chain, its key and its health"),
         (name = "keys", description = "Keys that the node holds, and commands that it signs with them"),
@@ -70,6 +75,15 @@ fn open_router() -> OpenApiRouter<SharedApp> {
         .routes(routes!(lists::party))
         .routes(routes!(lists::party_entries))
         .routes(routes!(identifiers::resolve))
+        .routes(routes!(issuers::list))
+        .routes(routes!(issuers::read, issuers::put))
+        .routes(routes!(issuers::offers, issuers::offer))
+        .routes(routes!(issuers::withdraw))
+        .routes(routes!(issuers::approve))
+        .routes(routes!(issuers::issued))
+        .routes(routes!(issuers::set_status))
+        .routes(routes!(presentations::ask))
+        .routes(routes!(presentations::outcome))
         .routes(routes!(lists::search))
         .routes(routes!(lists::statistics))
         .routes(routes!(registers::registers))
@@ -126,6 +140,7 @@ pub fn router(app: SharedApp) -> Router {
         .route("/openapi.json", axum::routing::get(openapi))
         // Its path has slashes, which OpenAPI cannot say; docs/api-auth.md describes it.
         .route("/log/tile/{*path}", axum::routing::get(tiles::tile))
+        .merge(openid::router())
         .route("/epcis", axum::routing::any(epcis::serve))
         .route("/epcis/{*path}", axum::routing::any(epcis::serve))
         .fallback(fallback)
@@ -160,6 +175,7 @@ async fn fallback(method: axum::http::Method, uri: axum::http::Uri) -> axum::res
         "/epcis",
         "/entries",
         "/log/",
+        "/openid/",
         "/.well-known/",
     ];
     if api.iter().any(|prefix| uri.path().starts_with(prefix)) {

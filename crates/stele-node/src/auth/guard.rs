@@ -141,7 +141,11 @@ async fn enter(app: &App, request: Request, template: &str) -> Result<Request, R
     let (mut parts, body) = request.into_parts();
     let host = origin::check_host(&parts.headers, &gate.settings.allowed_hosts)
         .and_then(|host| {
-            origin::check_origin(&parts.method, &parts.headers, host).map(|()| host.to_owned())
+            // A wallet is a page of another origin; it acts for a person and never for the operator.
+            if !is_for_wallets(template) {
+                origin::check_origin(&parts.method, &parts.headers, host)?;
+            }
+            Ok(host.to_owned())
         })
         .map_err(|foreign| refuse(foreign_problem(foreign)))?;
 
@@ -165,7 +169,9 @@ async fn enter(app: &App, request: Request, template: &str) -> Result<Request, R
         .take(peer_key, &rates, one, Instant::now())
         .map_err(over_quota)?;
 
-    let otherwise = if trusted && !origin::crosses_sites(&parts.headers, &host) {
+    let otherwise = if is_for_wallets(template) {
+        Caller::Anonymous
+    } else if trusted && !origin::crosses_sites(&parts.headers, &host) {
         Caller::Operator(OperatorBy::Loopback)
     } else {
         Caller::Anonymous
@@ -188,7 +194,11 @@ async fn enter(app: &App, request: Request, template: &str) -> Result<Request, R
         verdict.map_err(|denied| refuse(denied_problem(caller, &denied)))
     };
     // Only a signature needs the body to say who calls; all others are judged before the node takes it in.
-    let early = if http_signature::is_signed(&parts.headers) {
+    let early = if is_for_wallets(template) {
+        // Its bearer token is an access token of OAuth, for the handler.
+        judge(&otherwise)?;
+        Some(otherwise)
+    } else if http_signature::is_signed(&parts.headers) {
         None
     } else {
         let caller = identify(app, &parts, &host, b"", otherwise).map_err(refuse)?;
@@ -233,6 +243,11 @@ async fn enter(app: &App, request: Request, template: &str) -> Result<Request, R
     Ok(Request::from_parts(parts, Body::from(bytes)))
 }
 
+/// Whether a route is an endpoint of OpenID4VCI or OpenID4VP, which wallets of any origin call with tokens of their own.
+fn is_for_wallets(template: &str) -> bool {
+    template.starts_with("/openid/")
+}
+
 /// A method that the route does not have, or a route that the table of actions lacks: nothing passes unjudged.
 fn no_action(template: &str, caller: &Caller) -> Problem {
     let methods = ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"];
@@ -270,6 +285,8 @@ pub fn body_limit(template: &str) -> usize {
         "/v1/entries" | "/entries" => 2 << 20,
         // JSON in hexadecimal takes twice the room.
         "/v1/commands" => 4 << 20,
+        "/v1/issuers/{name}/offers" => 8 << 20,
+        "/openid/verifier/responses/{id}" => 1 << 20,
         path if path.starts_with("/epcis/capture") => 8 << 20,
         _ => 64 << 10,
     }

@@ -95,6 +95,10 @@ actions! {
     ExportKey = "export-key";
     /// Remove a key from the node.
     RemoveKey = "remove-key";
+    /// Receive credentials from the node's issuers, and answer its requests for credentials: what a person's wallet does.
+    UseWallet = "use-wallet";
+    /// Make issuers, offer, revoke, and ask for credentials.
+    RunOffice = "run-office";
     /// Start a scenario.
     RunScenario = "run-scenario";
     /// Read the node's figures.
@@ -111,6 +115,8 @@ impl Action {
             | Self::SignWithNodeKey
             | Self::RegisterParty
             | Self::RemoveKey
+            | Self::UseWallet
+            | Self::RunOffice
             | Self::RunScenario => true,
             Self::Read
             | Self::Prove
@@ -351,6 +357,14 @@ pub fn action_of(method: &str, template: &str) -> Option<Action> {
         "/v1/keys/{name}/export" if posting => Action::ExportKey,
         "/v1/keys/{name}" if method == "DELETE" => Action::RemoveKey,
         "/v1/scenarios/{name}/runs" if posting => Action::RunScenario,
+        "/v1/issuers" | "/v1/issuers/{name}" | "/v1/presentations/{id}" if reading => Action::Read,
+        path if path == "/v1/presentations" || path.starts_with("/v1/issuers/") => {
+            Action::RunOffice
+        }
+        path if path.starts_with("/openid/") && (posting || reading || method == "OPTIONS") => {
+            Action::UseWallet
+        }
+        path if path.starts_with("/.well-known/o") && reading => Action::Read,
         "/metrics" if reading => Action::ReadMetrics,
         "/v1/watch" if reading => Action::Watch,
         "/entries/{id}" if reading => Action::Prove,
@@ -389,10 +403,13 @@ mod tests {
     #[test]
     fn the_defaults_for_every_action_and_caller() {
         let policies = Policies::parse(DEFAULT_POLICIES).unwrap();
-        use Action::{Prove, QueryEvents, Read, Submit, Watch};
+        use Action::{Prove, QueryEvents, Read, Submit, UseWallet, Watch};
         for action in Action::ALL {
             for caller in CALLERS {
-                let open = matches!(action, Read | Prove | Watch | Submit | QueryEvents);
+                let open = matches!(
+                    action,
+                    Read | Prove | Watch | Submit | QueryEvents | UseWallet
+                );
                 let expected = open || matches!(caller, Caller::Operator(_));
                 let resource = Resource::Endpoint("/v1/x");
                 let found = policies.judge(&caller, *action, resource, false).is_ok();
