@@ -3,14 +3,14 @@
 // The issuer is the state machine of stele-credentials in a process of its own; the server here only moves bytes.
 import assert from 'node:assert/strict';
 import {spawn} from 'node:child_process';
-import {createHash, generateKeyPairSync, randomBytes, sign} from 'node:crypto';
 import {once} from 'node:events';
 import {createServer} from 'node:http';
 import {dirname, join} from 'node:path';
 import {createInterface} from 'node:readline';
 import {after, before, test} from 'node:test';
 import {clientAuthenticationAnonymous, clientAuthenticationNone} from '@openid4vc/oauth2';
-import {Openid4vciClient, setGlobalConfig} from '@openid4vc/openid4vci';
+import {setGlobalConfig} from '@openid4vc/openid4vci';
+import {proofs, wallet} from './holder.mjs';
 import {ours} from './ours.mjs';
 
 const CALLBACK = 'https://wallet.example/callback';
@@ -60,44 +60,6 @@ after(async () => {
   const [code] = await once(issuer.process, 'exit');
   assert.equal(code, 0);
 });
-
-const hashName = (alg) => alg.toLowerCase().replace('-', '');
-
-/** A wallet with one key of each given algorithm. */
-function wallet(algorithms, clientAuthentication) {
-  const keys = algorithms.map((alg) => ({
-    alg,
-    ...(alg === 'EdDSA' ? generateKeyPairSync('ed25519') : generateKeyPairSync('ec', {namedCurve: 'P-256'})),
-  }));
-  const publicJwk = (key) => key.publicKey.export({format: 'jwk'});
-  const signJwt = (signer, {header, payload}) => {
-    const key = keys.find((one) => publicJwk(one).x === signer.publicJwk.x);
-    const encode = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
-    const signed = `${encode(header)}.${encode(payload)}`;
-    const signature = sign(key.alg === 'EdDSA' ? null : 'sha256', Buffer.from(signed), {key: key.privateKey, dsaEncoding: 'ieee-p1363'});
-    return {jwt: `${signed}.${signature.toString('base64url')}`, signerJwk: publicJwk(key)};
-  };
-  const never = () => assert.fail('not used here');
-  const client = new Openid4vciClient({
-    callbacks: {
-      hash: (data, alg) => createHash(hashName(alg)).update(data).digest(),
-      generateRandom: (length) => randomBytes(length),
-      signJwt,
-      verifyJwt: never,
-      encryptJwe: never,
-      decryptJwe: never,
-      clientAuthentication,
-    },
-  });
-  const signers = keys.map((key) => ({method: 'jwk', alg: key.alg, publicJwk: publicJwk(key)}));
-  return {client, signers};
-}
-
-async function proofs({client, signers}, issuerMetadata, credentialConfigurationId, change = {}) {
-  const {c_nonce: nonce} = await client.requestNonce({issuerMetadata});
-  const made = signers.map((signer) => client.createCredentialRequestJwtProof({issuerMetadata, credentialConfigurationId, signer, nonce, ...change}));
-  return {jwt: (await Promise.all(made)).map(({jwt}) => jwt)};
-}
 
 async function redeem({client}, issuerMetadata, configurations, txCode = TX_CODE) {
   const {link} = await ask({offer: configurations, tx_code: TX_CODE});
