@@ -307,6 +307,28 @@ impl ValueType {
         }
     }
 
+    /// The narrowest type that all cells have which are not empty.
+    pub fn of_cells(cells: &[&str]) -> Self {
+        let filled: Vec<&str> = cells
+            .iter()
+            .copied()
+            .filter(|cell| !cell.is_empty())
+            .collect();
+        let narrow = [Self::Integer, Self::Number, Self::Boolean, Self::Date];
+        narrow
+            .into_iter()
+            .find(|kind| {
+                // A number with a leading zero is a name: 00123.
+                let named =
+                    |cell: &&str| cell.len() > 1 && cell.starts_with('0') && !cell.contains('.');
+                !filled.is_empty()
+                    && filled
+                        .iter()
+                        .all(|cell| kind.read(cell).is_some() && !named(cell))
+            })
+            .unwrap_or(Self::Text)
+    }
+
     fn fits(self, value: &Value) -> bool {
         match (self, value) {
             (Self::Text, Value::String(text)) => (1..=VALUE_BYTES_MAX).contains(&text.len()),

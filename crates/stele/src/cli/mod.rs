@@ -3,6 +3,7 @@
 //! - [`node`]: arguments of commands that talk to a node. [`local`]: of commands that work on this machine.
 //! - [`values`]: what an argument may hold.
 
+mod credential;
 mod local;
 mod node;
 mod values;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand};
 use clap_complete::Shell;
 
+pub use credential::*;
 pub use local::*;
 pub use node::*;
 use stele_node::WitnessEndpoint;
@@ -88,6 +90,8 @@ pub enum Command {
     Party(PartyArgs),
     /// Scenarios: runnable, measured applications of the platform
     Scenario(ScenarioArgs),
+    /// Issue credentials from a table, revoke them, verify them
+    Credential(CredentialArgs),
     /// Public services as files: what an authority offers, with forms, deadlines and appeals
     Service(ServiceArgs),
     /// Measure this machine
@@ -160,6 +164,9 @@ pub struct UpArgs {
     /// Another name by which the node is called, besides its address; again for each
     #[arg(long = "allow-host", value_name = "HOST")]
     pub allow_hosts: Vec<String>,
+    /// The address by which wallets and other machines reach the node, if it is another than where it listens
+    #[arg(long, value_name = "URL", value_parser = http_url, conflicts_with = "validators")]
+    pub public_url: Option<String>,
     /// An outside witness to ask for cosignatures: its address, `=`, and its key; again for each
     #[arg(long = "witness", value_name = "URL=VKEY", value_parser = witness_endpoint)]
     pub witnesses: Vec<WitnessEndpoint>,

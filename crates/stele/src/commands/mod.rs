@@ -2,6 +2,7 @@
 
 mod archive;
 mod bench;
+mod credential;
 mod data;
 mod doctor;
 mod founding;
@@ -47,6 +48,7 @@ pub fn run(command: Command, printer: &Printer) -> Outcome {
         Command::Keys(args) => keys::run(&args, printer),
         Command::Party(args) => party::run(&args, printer),
         Command::Scenario(args) => scenario::run(&args, printer),
+        Command::Credential(args) => credential::run(&args, printer),
         Command::Service(args) => service::run(&args, printer),
         Command::Bench(args) => bench::run(&args, printer),
         Command::Snapshot(args) => snapshot::run(&args, printer),

@@ -31,7 +31,8 @@ pub fn run(args: UpArgs, printer: &Printer) -> Outcome {
         listen: listen_address(args.listen, printer)?,
         network_name: args.name.clone(),
         trust_loopback: !args.no_trust_loopback,
-        allowed_hosts: args.allow_hosts.clone(),
+        allowed_hosts: allowed_hosts(&args),
+        public_url: args.public_url.clone(),
         snapshot_every: args.snapshot_every,
         witnesses: args.witnesses.clone(),
         read_only: args.read_only,
@@ -42,6 +43,15 @@ pub fn run(args: UpArgs, printer: &Printer) -> Outcome {
     let runtime = tokio::runtime::Runtime::new()
         .map_err(|error| Failure::unusable("could not start the runtime").because(&error))?;
     runtime.block_on(serve(config, &home, &args, printer))
+}
+
+/// The names that were given, and the one of the public address.
+fn allowed_hosts(args: &UpArgs) -> Vec<String> {
+    let public = args.public_url.as_deref();
+    let public = public.and_then(|url| url.split('/').nth(2)?.split(':').next());
+    let mut hosts = args.allow_hosts.clone();
+    hosts.extend(public.map(str::to_owned));
+    hosts
 }
 
 /// The catalogue keeps the path, whatever folder the next start comes from.
