@@ -1,9 +1,9 @@
 // A whole node as issuer: other people's client receives over HTTP, other people's verifier checks signature, holder and status.
 import assert from 'node:assert/strict';
-import {spawn} from 'node:child_process';
+import {spawn, spawnSync} from 'node:child_process';
 import {createHash, createPublicKey, verify} from 'node:crypto';
 import {once} from 'node:events';
-import {mkdtempSync, readFileSync, rmSync} from 'node:fs';
+import {mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {setTimeout as sleep} from 'node:timers/promises';
@@ -127,4 +127,30 @@ test('copies differ in all that a verifier could compare', async () => {
   };
   const seen = new Set(parts(one).map(String));
   assert.ok(parts(other).every((part) => !seen.has(String(part))));
+});
+
+test('the program verifies what was received, with its proof of issuance and without the node', async () => {
+  const {issuerMetadata, credentials: [credential]} = await receive(['ES256']);
+  const signed = credential.split('~')[0];
+  const proofs = issuerMetadata.credentialIssuer.stele_issuance_proofs;
+  const hash = createHash('sha256').update(signed).digest('base64url');
+  const proof = await fetch(`${proofs}/${hash}`);
+  assert.equal(proof.status, 200);
+  const file = (name, bytes) => {
+    const path = join(folder, name);
+    writeFileSync(path, bytes);
+    return path;
+  };
+  const key = await issuerKey(JSON.parse(Buffer.from(signed.split('.')[0], 'base64url')).kid);
+  const given = ['--proof', file('proof.cbor', Buffer.from(await proof.arrayBuffer())), '--network', join(folder, 'data', 'network.json'),
+    '--issuer-key', file('key.json', JSON.stringify(key.export({format: 'jwk'}))), '--format', 'json'];
+  const judge = (text) => {
+    const run = spawnSync(process.env.STELE_BIN, ['credential', 'verify', file('credential.txt', text), ...given], {encoding: 'utf8', env: {}});
+    return {exit: run.status, ...JSON.parse(run.stdout)};
+  };
+  const judged = judge(credential);
+  assert.deepEqual([judged.exit, judged.valid, judged.issuer, judged.claims.degree, judged.issuance.issuer], [0, true, did, 'Master', did]);
+  const other = (await receive(['ES256'])).credentials[0];
+  const refused = judge(other);
+  assert.deepEqual([refused.exit, refused.valid, refused.code], [1, false, 'trust.not-committed']);
 });

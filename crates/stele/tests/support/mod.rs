@@ -3,6 +3,8 @@
 
 pub mod running;
 
+pub mod up;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
