@@ -140,7 +140,7 @@ pub(super) fn measure(
         let note = format!(
             "{what}: {CLAIMS} claims are {all} messages beside what is always shown, {shown} of them disclosed; zkryptium alone with as many messages: {alone:.2} ms; goal: at most 10 % above"
         );
-        Figure::new(id, ours, "ms", Better::Lower, &note).goal(alone * 1.1)
+        Figure::new(id, ours, "ms", Better::Lower, note).goal(alone * 1.1)
     };
     Ok(vec![
         figure("bbs-derive", derive, derive_alone, "derive with bbs-2023"),

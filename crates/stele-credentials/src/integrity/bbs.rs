@@ -11,6 +11,7 @@
 //! passed in.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::Value;
@@ -387,11 +388,28 @@ fn has_point_at_infinity(proof: &[u8]) -> bool {
     proof.chunks(48).take(3).any(is_infinity)
 }
 
+/// Keys that were decoded lately, the latest last.
+static DECODED: Mutex<Vec<([u8; BBS_PUBLIC_BYTES], BBSplusPublicKey)>> = Mutex::new(Vec::new());
+/// How many of them are kept: a verifier meets the same issuers again and again.
+const DECODED_MAX: usize = 32;
+
+/// Decodes a key. The point's root and its subgroup cost a tenth of a whole proof, so keys that were found good are remembered.
 fn public_key(bytes: &[u8; BBS_PUBLIC_BYTES]) -> Result<BBSplusPublicKey, Refusal> {
+    let mut decoded = DECODED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, key)) = decoded.iter().find(|(known, _)| known == bytes) {
+        return Ok(key.clone());
+    }
+    drop(decoded);
     if is_infinity(bytes) {
         return Err(KEY_MALFORMED.because("the point at infinity"));
     }
-    BBSplusPublicKey::from_bytes(bytes).map_err(|error| KEY_MALFORMED.because(error))
+    let key = BBSplusPublicKey::from_bytes(bytes).map_err(|error| KEY_MALFORMED.because(error))?;
+    decoded = DECODED.lock().unwrap_or_else(PoisonError::into_inner);
+    if decoded.len() >= DECODED_MAX {
+        decoded.remove(0);
+    }
+    decoded.push((*bytes, key.clone()));
+    Ok(key)
 }
 
 /// Verifies a base proof, as its holder does on receiving it.
