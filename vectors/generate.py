@@ -16,6 +16,7 @@ SDK = HERE.parent / "sdk" / "python"
 sys.path[:0] = [str(HERE), str(SDK), str(SDK / "tests")]
 
 from build import Chain, Key  # noqa: E402
+from gen import issuance  # noqa: E402
 from gen.entries import entry_vectors  # noqa: E402
 from gen.receipts_bad import bad_receipts  # noqa: E402
 from gen.receipts_good import good_receipts  # noqa: E402
@@ -31,6 +32,7 @@ CODES = (
 #: Longer receipts are described by parts instead of being stored.
 STORED_BYTES_MAX = 60_000
 MAX_RECEIPT_BYTES = 2 * 1024 * 1024
+ALL_NETWORKS = {**NETWORKS, "network-credentials.json": issuance.ACADEMY}
 
 
 def receipt_vectors() -> dict[str, bytes | list[dict[str, Any]]]:
@@ -71,6 +73,38 @@ def witness_vectors() -> dict[str, bytes | list[dict[str, Any]]]:
     files["witnesses.json"] = table
     files["witness-policies.json"] = unusable()
     return files
+
+
+def issuance_vectors() -> dict[str, bytes | list[dict[str, Any]]]:
+    """As `receipt_vectors`, for proofs of issuance and the credentials that they are shown with."""
+    network_file = {chain.network: name for name, chain in ALL_NETWORKS.items()}
+    files: dict[str, bytes | list[dict[str, Any]]] = {}
+    table: list[dict[str, Any]] = []
+    rows = [(f"good-{name}", None, proof) for name, proof in issuance.good()]
+    rows += [(f"bad-{code.removeprefix('trust.')}-{name}", code, proof) for code, name, proof in issuance.bad()]
+    for name, code, proof in rows:
+        credential, key = proof.credential, proof.credential.key
+        row = {"name": name, **stored_proof(name, proof.data, files), "network": network_file[proof.chain.network]}
+        row |= {"credential": credential.signed.decode()}
+        row |= {"disclosures": credential.disclosures} if credential.disclosures else {}
+        row |= {"key": key.encoded.hex()} | ({"jwk": issuance.jwk(key)} if issuance.jwk(key) else {})
+        row |= {"issuer": credential.issuer, "type": credential.type}
+        row |= {} if proof.scope is None else {"scope": proof.scope}
+        table.append(row | ({"valid": True, "expect": proof.expect} if code is None else {"valid": False, "code": code}))
+    names = [row["name"] for row in table]
+    assert len(set(names)) == len(names), "a name twice"
+    files["issuance.json"] = table
+    return files
+
+
+def stored_proof(name: str, data: bytes, files: dict[str, Any]) -> dict[str, Any]:
+    if len(data) <= STORED_BYTES_MAX:
+        files[f"issuance/{name}.proof"] = data
+        return {"file": f"issuance/{name}.proof"}
+    start = data.index(b"x" * 60_000)
+    rest = data[start:].lstrip(b"x")
+    times = len(data) - start - len(rest)
+    return {"parts": [{"hex": data[:start].hex()}, {"repeat": "78", "times": times}, {"hex": rest.hex()}]}
 
 
 def stored(name: str, data: bytes, files: dict[str, Any]) -> dict[str, Any]:
@@ -139,7 +173,8 @@ def all_files() -> dict[str, bytes]:
     """Every generated file by its name relative to this folder."""
     files: dict[str, Any] = receipt_vectors()
     files |= witness_vectors()
-    files |= {name: chain.descriptor() for name, chain in NETWORKS.items()}
+    files |= issuance_vectors()
+    files |= {name: chain.descriptor() for name, chain in ALL_NETWORKS.items()}
     files["networks.json"] = unusable_networks()
     files["entries.json"] = entry_vectors()
     files["cbor.json"] = cbor_vectors()
@@ -159,9 +194,9 @@ def as_json(data: Any) -> bytes:
 def main() -> None:
     target = Path(sys.argv[1]) if len(sys.argv) > 1 else HERE
     files = all_files()
-    for folder in ("receipts", "witnesses"):
+    for folder, ending in (("receipts", "receipt"), ("witnesses", "receipt"), ("issuance", "proof")):
         (target / folder).mkdir(parents=True, exist_ok=True)
-        for old in (target / folder).glob("*.receipt"):
+        for old in (target / folder).glob(f"*.{ending}"):
             if f"{folder}/{old.name}" not in files:
                 old.unlink()
     for name, data in files.items():

@@ -22,24 +22,33 @@ implementation cannot hide in the other; both run on the same files in `vectors/
 | `receipt` | section 7: the shape of a receipt and the steps of its verification |
 | `witness` | section 9, cosignatures of outside witnesses |
 | `network` | section 8, genesis and network descriptor |
+| `issuance` | section 11, proofs of issuance of credentials |
+| `credential` | the signed part of an SD-JWT beside such a proof |
 """
 
+from .credential import CredentialError, SignedCredential, key_of_jwk, read_signed
 from .entry import Entry, EntryError, decode_entry
+from .issuance import MAX_PROOF_BYTES, IssuanceError, Issued, verify_issuance
 from .network import Network, NetworkError
 from .receipt import MAX_RECEIPT_BYTES, Verified, VerifyError, verify
 from .suites import CoseKeyError, PublicKey, UnsupportedSuite, did_of, party_id_of
 from .witness import Cosigned, PolicyError, WitnessKey, WitnessPolicy
 
 __all__ = [
+    "MAX_PROOF_BYTES",
     "MAX_RECEIPT_BYTES",
     "CoseKeyError",
     "Cosigned",
+    "CredentialError",
     "Entry",
     "EntryError",
+    "IssuanceError",
+    "Issued",
     "Network",
     "NetworkError",
     "PolicyError",
     "PublicKey",
+    "SignedCredential",
     "UnsupportedSuite",
     "Verified",
     "VerifyError",
@@ -47,6 +56,9 @@ __all__ = [
     "WitnessPolicy",
     "decode_entry",
     "did_of",
+    "key_of_jwk",
     "party_id_of",
+    "read_signed",
     "verify",
+    "verify_issuance",
 ]

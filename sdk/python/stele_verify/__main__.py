@@ -1,4 +1,5 @@
 """`python -m stele_verify FILE --network network.json [--witness VKEY ...]`: verify one receipt offline.
+With `--credential FILE --key JWK [--scope SCOPE]`, FILE is a proof of issuance of that credential.
 
 Exit status: 0 valid, 1 invalid, 2 unusable input (no such file, a network descriptor or witness key that
 is not one, or a network whose suite this verifier does not have). The answer goes to stdout, all else to stderr.
@@ -16,9 +17,11 @@ from typing import Any
 from .block import Applied, Refused
 from .cbor import Map, Value
 from .cbor import encode as encode_cbor
+from .credential import CredentialError, key_of_jwk, read_signed
+from .issuance import Compromise, IssuanceError, Issued, verify_issuance
 from .network import Network, NetworkError
 from .receipt import MAX_RECEIPT_BYTES, Moment, Verified, VerifyError, verify
-from .suites import UnsupportedSuite
+from .suites import CoseKeyError, PublicKey, UnsupportedSuite, did_of
 from .witness import PolicyError, WitnessPolicy
 
 EXIT_VALID, EXIT_INVALID, EXIT_UNUSABLE = 0, 1, 2
@@ -34,12 +37,19 @@ HINTS = {
     "entry-mismatch": "the entry in the file is not the one that the network recorded",
     "events-mismatch": "the events in the file are not those that the network recorded",
     "not-witnessed": "fetch the receipt again in a moment: a newer one may carry more cosignatures",
+    "trust.proof-malformed": "ask the holder for the proof that came with the credential",
+    "trust.receipt": "give the descriptor of the network that the proof is of with --network",
+    "trust.not-committed": "ask the holder for the proof that belongs to this credential",
+    "trust.outside-scope": "ask for a credential of an issuer that is accredited for this field",
+    "jose.malformed": "--credential is an SD-JWT; proofs of other credentials are checked in code",
 }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="stele_verify", description="Verify a Stele receipt offline.")
-    parser.add_argument("file", metavar="FILE", help="the receipt; - reads standard input")
+    parser = argparse.ArgumentParser(
+        prog="stele_verify", description="Verify a Stele receipt, or a proof of issuance, offline."
+    )
+    parser.add_argument("file", metavar="FILE", help="the receipt or the proof; - reads standard input")
     parser.add_argument("--network", required=True, metavar="JSON", help="the network descriptor to trust")
     parser.add_argument(
         "--witness",
@@ -51,6 +61,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--witnesses-min", type=int, metavar="N", help="how many of them must have cosigned [default: all]"
     )
+    parser.add_argument(
+        "--credential", metavar="SD-JWT", help="FILE is a proof of issuance of the SD-JWT in this file"
+    )
+    parser.add_argument(
+        "--key", metavar="JWK", help="the issuer's public key, a file with a JWK; with --credential"
+    )
+    parser.add_argument(
+        "--scope",
+        help="the field that the issuer must be accredited in, as XX/universities; with --credential",
+    )
     parser.add_argument("--format", choices=("text", "json"), default="text")
     options = parser.parse_args(arguments)
     try:
@@ -59,6 +79,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return unusable(f"network descriptor {options.network}: {error}")
     except UnsupportedSuite as error:
         return unusable(f"network descriptor {options.network}: {error}", "use a verifier with this suite")
+    if options.credential is not None:
+        return check_issuance(options, network)
+    if options.key is not None or options.scope is not None:
+        return unusable("--key and --scope need --credential")
     if options.witnesses_min is not None and not options.witness:
         return unusable("--witnesses-min needs --witness")
     try:
@@ -78,6 +102,47 @@ def main(arguments: Sequence[str] | None = None) -> int:
     answer = to_json(verified)
     print(json.dumps(answer, indent=2) if options.format == "json" else to_text(verified))
     return EXIT_VALID
+
+
+def check_issuance(options: argparse.Namespace, network: Network) -> int:
+    if options.key is None:
+        return unusable("--credential needs --key")
+    if options.witness or options.witnesses_min is not None:
+        return unusable("--witness does not go with --credential", "--witness is for receipts")
+    try:
+        key = read_key(options.key)
+        text = read(options.credential).decode("utf-8", "replace")
+        proof = read(options.file)
+        credential = read_signed(text, key)
+        issued = verify_issuance(
+            proof,
+            credential.signed,
+            key,
+            network,
+            issuer=credential.issuer,
+            credential_type=credential.type,
+            scope=options.scope,
+        )
+    except OSError as error:
+        return unusable(str(error))
+    except CoseKeyError as error:
+        return unusable(
+            f"the key cannot be used: {error.detail}", "--key is a public JWK of Ed25519 or P-256"
+        )
+    except UnsupportedSuite as error:
+        return unusable(str(error), "use a verifier with this suite; --key is a JWK of Ed25519 or P-256")
+    except (CredentialError, IssuanceError) as error:
+        report_refused(error, options.format)
+        return EXIT_INVALID
+    print(json.dumps(issuance_json(issued), indent=2) if options.format == "json" else issuance_text(issued))
+    return EXIT_VALID
+
+
+def read_key(file: str) -> PublicKey:
+    try:
+        return key_of_jwk(json.loads(read(file)))
+    except (ValueError, RecursionError) as error:
+        raise CoseKeyError("malformed", f"not JSON: {error}") from None
 
 
 def read(file: str) -> bytes:
@@ -101,6 +166,72 @@ def report_invalid(error: VerifyError, form: str) -> None:
     else:
         print(f"INVALID  {error.code} (step {error.step}): {error.detail}")
         print(f"hint: {hint}", file=sys.stderr)
+
+
+def report_refused(error: CredentialError | IssuanceError, form: str) -> None:
+    hint = HINTS.get(error.code, "do not accept it; ask the issuer")
+    sentence = error.sentence if isinstance(error, IssuanceError) else error.detail
+    if form == "json":
+        failure = {"valid": False, "code": error.code, "sentence": sentence, "detail": error.detail}
+        print(json.dumps({**failure, "hint": hint}, indent=2))
+    else:
+        print(f"INVALID  {error.code}: {sentence}")
+        print(f"hint: {hint}", file=sys.stderr)
+
+
+def issuance_json(issued: Issued) -> dict[str, Any]:
+    """What a proof of issuance shows, in the shape of vectors/README.md."""
+    record, report = issued.record, issued.key_report
+    told: dict[str, Any] | None = None
+    if isinstance(report, Moment):
+        told = {"reported": False, "height": report.height, "time_ms": report.time_ms}
+    elif isinstance(report, Compromise):
+        told = {
+            "reported": True,
+            "since_ms": report.since_ms,
+            "height": report.height,
+            "by": did_of(report.by),
+        }
+    return {
+        "valid": True,
+        "network": {"name": issued.network.name, "network_id": issued.network.network_id.hex()},
+        "issuer": issued.issuer_did,
+        "root": issued.root.hex(),
+        "index": issued.index,
+        "entry": record.entry.hex(),
+        "height": record.height,
+        "time_ms": record.time_ms,
+        "kid": record.kid.hex(),
+        "type": record.type,
+        "scope": record.scope,
+        "count": record.count,
+        "schema": record.schema.hex() if record.schema else None,
+        "chain": [link.hex() for link in record.chain],
+        "key_report": told,
+    }
+
+
+def issuance_text(issued: Issued) -> str:
+    record, report = issued.record, issued.key_report
+    if isinstance(report, Moment):
+        told = f"none as of {_moment(report)}"
+    elif isinstance(report, Compromise):
+        since = _moment(Moment(report.height, report.since_ms))
+        told = f"doubtful later than this issuance: {since}, reported by {did_of(report.by)}"
+    else:
+        told = "not asked"
+    return "\n".join(
+        [
+            f"VALID  {clean(issued.network.name)}",
+            f"issuer {issued.issuer_did} with key {record.kid.hex()}",
+            f"type   {clean(record.type)}",
+            f"scope  {'none' if record.scope is None else clean(record.scope)}",
+            f"when   {_moment(Moment(record.height, record.time_ms))}",
+            f"       entry {record.entry.hex()}, place {issued.index} of {record.count}",
+            *(f"       accredited by {link.hex()}" for link in record.chain),
+            f"key    reports: {told}",
+        ]
+    )
 
 
 def to_json(verified: Verified) -> dict[str, Any]:

@@ -318,10 +318,11 @@ class Chain:
     time: int = MS + 60_000
     tree_size: int = 8
     members: list[list[Any]] = field(default_factory=list)
+    registers: tuple[str, ...] = ("governance", "identity", "trace")
 
     def __post_init__(self) -> None:
         members = self.members or [["Fictional Harbour Office", Key("Ed25519", self.name + " member").cose]]
-        registers = [["governance", 1], ["identity", 1], ["trace", 1]]
+        registers = [[name, 1] for name in self.registers]
         parts = [self.name, MS, self.key.cose, members, registers]
         if self.key.suite == "BLS12-381":
             founders = sorted(sha256(f"{self.name} node {i}".encode()) for i in range(4))

@@ -92,6 +92,14 @@ export function fromBase64(text: string): Uint8Array | undefined {
   return toBase64(read) === text ? read : undefined;
 }
 
+/** Reads base64url without padding (RFC 4648 section 5); the bits left over must be zero. */
+export function fromBase64Url(text: string): Uint8Array {
+  const standard = text.replaceAll("-", "+").replaceAll("_", "/");
+  const bytes = /[+/=]/.test(text) ? undefined : fromBase64(standard.padEnd(Math.ceil(standard.length / 4) * 4, "="));
+  if (!bytes) throw new TextError("not base64url");
+  return bytes;
+}
+
 /** Whether two byte strings are equal. */
 export function equal(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && compare(a, b) === 0;

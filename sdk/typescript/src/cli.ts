@@ -1,20 +1,27 @@
 // `stele-verify FILE --network network.json [--witness VKEY ... [--witnesses-min N]] [--format text|json]`
+// `stele-verify FILE --network network.json --credential FILE --key FILE [--scope SCOPE] [--format text|json]`
 //
 // Data on stdout, all else on stderr. Exit code: 0 valid, 1 not valid, 2 input that cannot be used.
 
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { toHex } from "./bytes.js";
+import { CredentialError, type SignedCredential, publicKeyFromJwk, readSignedCredential } from "./credential.js";
+import { ISSUANCE_RULES, type IssuanceVerification, type Issued, issuanceToJson, verifyIssuance } from "./issuance.js";
 import { itemToJson, verificationToJson } from "./json.js";
-import { partyDid } from "./keys.js";
+import { type PublicKey, partyDid } from "./keys.js";
 import { type Network, NetworkError, parseNetwork } from "./network.js";
+import { isInputError } from "./shape.js";
 import { STEPS, type Verification, verifyReceipt } from "./verify.js";
 import { PolicyError, type WitnessPolicy, witnessPolicy } from "./witness.js";
 
 const USAGE = `usage: stele-verify FILE --network NETWORK.json [--witness VKEY ... [--witnesses-min N]] [--format text|json]
+       stele-verify FILE --network NETWORK.json --credential SD-JWT --key JWK.json [--scope SCOPE] [--format text|json]
 
 Checks a Stele receipt offline, with the key in a network descriptor. With --witness, which may be
 repeated, N of these witnesses must have cosigned the log (all of them by default).
+With --credential, FILE is a proof of issuance: that an accredited issuer committed to this SD-JWT, whose
+signature is checked with the issuer's public key (a JWK). With --scope the issuer must be accredited in it.
 FILE may be - for standard input. Exit code: 0 valid, 1 not valid, 2 unusable input.
 `;
 
@@ -46,6 +53,7 @@ function run(argv: readonly string[]): number {
     return 0;
   }
   const network = readNetwork(options.network);
+  if (options.issuance) return runIssuance(options.file, network, options.issuance, options.format);
   const result = verifyReceipt(read(options.file, "the receipt"), network, options.policy);
   process.stdout.write(options.format === "json" ? `${JSON.stringify(verificationToJson(result), null, 2)}\n` : describe(result));
   return result.valid ? 0 : 1;
@@ -57,6 +65,41 @@ interface Options {
   format: string;
   help: boolean;
   policy?: WitnessPolicy;
+  issuance?: IssuanceOptions;
+}
+
+interface IssuanceOptions {
+  credential: string;
+  key: string;
+  scope: string | undefined;
+}
+
+function runIssuance(file: string, network: Network, { credential, key, scope }: IssuanceOptions, format: string): number {
+  const signingKey = readKey(key);
+  const text = new TextDecoder().decode(read(credential, "the credential"));
+  const proof = read(file, "the proof");
+  let signed: SignedCredential;
+  try {
+    signed = readSignedCredential(text, signingKey);
+  } catch (error) {
+    if (!(error instanceof CredentialError)) throw error;
+    const { code, message: detail } = error;
+    process.stdout.write(format === "json" ? `${JSON.stringify({ valid: false, code, sentence: detail, detail }, null, 2)}\n` : `not valid: ${code}\n  ${detail}\n`);
+    return 1;
+  }
+  const result = verifyIssuance(proof, signed.signed, signingKey, network, { issuer: signed.issuer, type: signed.type, scope });
+  process.stdout.write(format === "json" ? `${JSON.stringify(issuanceToJson(result), null, 2)}\n` : describeIssuance(result));
+  return result.valid ? 0 : 1;
+}
+
+function readKey(file: string): PublicKey {
+  const hint = "--key is a file with the issuer's public key as a JWK, of Ed25519 or P-256";
+  try {
+    return publicKeyFromJwk(JSON.parse(new TextDecoder().decode(read(file, "the key"))));
+  } catch (error) {
+    if (!isInputError(error) && !(error instanceof SyntaxError)) throw error;
+    throw new Unusable(`the key cannot be used: ${error.message}`, hint);
+  }
 }
 
 function parse(argv: readonly string[]): Options {
@@ -70,6 +113,9 @@ function parse(argv: readonly string[]): Options {
         network: { type: "string" },
         witness: { type: "string", multiple: true, default: [] },
         "witnesses-min": { type: "string" },
+        credential: { type: "string" },
+        key: { type: "string" },
+        scope: { type: "string" },
         format: { type: "string", default: "text" },
         help: { type: "boolean", short: "h", default: false },
       },
@@ -81,11 +127,24 @@ function parse(argv: readonly string[]): Options {
   const [file, ...more] = positionals;
   const { network, format, help } = values;
   if (help) return { file: "", network: "", format, help };
-  if (file === undefined || more.length > 0) throw new Unusable("expected one receipt file", hint);
+  if (file === undefined || more.length > 0) throw new Unusable("expected one file to check", hint);
   if (network === undefined) throw new Unusable("expected --network", "a node gives its descriptor at /v1/network");
   if (format !== "text" && format !== "json") throw new Unusable("--format is text or json", hint);
   const policy = readPolicy(values.witness, values["witnesses-min"]);
-  return { file, network, format, help, ...(policy && { policy }) };
+  const issuance = readIssuanceOptions(values, policy !== undefined);
+  return { file, network, format, help, ...(policy && { policy }), ...(issuance && { issuance }) };
+}
+
+function readIssuanceOptions(values: { credential?: string | undefined; key?: string | undefined; scope?: string | undefined }, hasPolicy: boolean): IssuanceOptions | undefined {
+  const { credential, key, scope } = values;
+  const hint = "a proof of issuance is checked with --credential and --key; --witness is for receipts";
+  if (credential === undefined) {
+    if (key !== undefined || scope !== undefined) throw new Unusable("--key and --scope need --credential", hint);
+    return undefined;
+  }
+  if (key === undefined) throw new Unusable("--credential needs --key", hint);
+  if (hasPolicy) throw new Unusable("--witness does not go with --credential", hint);
+  return { credential, key, scope };
 }
 
 function readPolicy(keys: readonly string[], min: string | undefined): WitnessPolicy | undefined {
@@ -121,7 +180,6 @@ function describe(result: Verification): string {
   if (!result.valid) return `not valid: ${result.code} (step ${result.step} of ${STEPS.length})\n  ${result.detail}\n`;
   const { facts, receipt } = result;
   const { record, entry } = facts;
-  const at = (ms: bigint) => (ms <= 8_640_000_000_000_000n ? new Date(Number(ms)).toISOString() : `${ms} ms`);
   const rows: [string, string][] = [["network", `${facts.network.name} (${toHex(facts.network.networkId)})`]];
   if (record) {
     const { outcome } = record;
@@ -141,4 +199,29 @@ function describe(result: Verification): string {
   if (!facts.cosigned) for (const line of receipt.witnesses) rows.push(["witness", `${line} (not judged)`]);
   for (const { name, time } of facts.cosigned ?? []) rows.push(["witness", `${name} cosigned at ${at(time * 1000n)}`]);
   return `valid\n${rows.map(([name, value]) => `  ${name.padEnd(12)}${value}\n`).join("")}`;
+}
+
+const at = (ms: bigint) => (ms <= 8_640_000_000_000_000n ? new Date(Number(ms)).toISOString() : `${ms} ms`);
+
+function describeIssuance(result: IssuanceVerification): string {
+  if (!result.valid) return `not valid: ${result.code}\n  ${ISSUANCE_RULES[result.code]}\n  ${result.detail}\n`;
+  const { network, issuer, root, index, record } = result.issued;
+  const rows: [string, string][] = [
+    ["network", `${network.name} (${toHex(network.networkId)})`],
+    ["issuer", `${partyDid(issuer)}, key ${toHex(record.kid)}`],
+    ["type", JSON.stringify(record.type)],
+    ["scope", record.scope === null ? "none" : JSON.stringify(record.scope)],
+    ["when", `${at(record.timeMs)}, height ${record.height}, entry ${toHex(record.entry)}`],
+    ["batch", `place ${index} of ${record.count}, root ${toHex(root)}`],
+  ];
+  if (record.schema) rows.push(["schema", toHex(record.schema)]);
+  for (const [i, id] of record.chain.entries()) rows.push([i === 0 ? "accredited" : "below", toHex(id)]);
+  rows.push(["key report", describeReport(result.issued)]);
+  return `valid\n${rows.map(([name, value]) => `  ${name.padEnd(12)}${value}\n`).join("")}`;
+}
+
+function describeReport({ keyReport: report }: Issued): string {
+  if (report.state === "not-asked") return "not asked";
+  if (report.state === "none") return `none as of ${at(report.timeMs)}, height ${report.height}`;
+  return `doubtful since ${at(report.sinceMs)}, after this issuance; reported by ${partyDid(report.by)}`;
 }
