@@ -5,6 +5,8 @@ import { launchOptions } from "./e2e/browser.mjs";
 // come from e2e/setup.ts, which leaves the console's address in CONSOLE_URL for the workers.
 export default defineConfig({
   testDir: "e2e",
+  // Its paths lead to the verifier's source and to this folder's copies of the libraries, as in the build.
+  tsconfig: "./tsconfig.json",
   globalSetup: "./e2e/setup.ts",
   outputDir: "test-results",
   reporter: process.env["CI"] ? "line" : "list",

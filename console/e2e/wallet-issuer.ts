@@ -5,6 +5,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { deflateSync } from "node:zlib";
 import { SDJwtVcInstance } from "@sd-jwt/sd-jwt-vc";
 import { type CryptoKey, type JWK, CompactSign, SignJWT, calculateJwkThumbprint, decodeProtectedHeader, exportJWK, generateKeyPair, importJWK, jwtVerify } from "jose";
+import type { Reports, TestLedger } from "./wallet-ledger";
 import type { Reply, Request } from "./wallet-services";
 
 export const sha256 = (data: string | ArrayBuffer): Uint8Array => new Uint8Array(createHash("sha256").update(typeof data === "string" ? data : Buffer.from(data)).digest());
@@ -41,6 +42,9 @@ export class TestIssuer {
   readonly events: string[] = [];
   readonly proofKeys: string[] = [];
   statusListFetches = 0;
+  readonly proofFetches: string[] = [];
+  /** Commits to what it signs at once, with what the receipt says of its key; else when `commit` is called. */
+  commitsAtOnce: Reports | undefined;
   private key!: CryptoKey;
   publicJwk!: JWK;
   private offers = new Map<string, OfferState>();
@@ -50,6 +54,8 @@ export class TestIssuer {
   private waiting = new Map<string, { offer: OfferState; jwks: JWK[]; ready: boolean }>();
   private revoked = new Set<number>();
   private nextIndex = 40;
+  /** Signed and not committed to yet, by kind of paper. */
+  private uncommitted: { kind: string; jwt: string }[] = [];
 
   constructor(
     readonly origin: string,
@@ -60,6 +66,8 @@ export class TestIssuer {
     readonly batchSize = 2,
     /** An Ed25519 issuer signs as a did:key, any other as its site. */
     readonly alg: "ES256" | "EdDSA" = "ES256",
+    /** The network on which it is a party, and commits to what it issues. */
+    readonly ledger?: TestLedger,
   ) {}
 
   get id(): string {
@@ -68,6 +76,7 @@ export class TestIssuer {
 
   /** What its papers name as their issuer. */
   get signsAs(): string {
+    if (this.ledger) return this.ledger.did(this.publicJwk);
     if (this.alg === "ES256") return this.id;
     return `did:key:z${base58(Buffer.concat([Buffer.from([0xed, 0x01]), Buffer.from(this.publicJwk.x as string, "base64url")]))}`;
   }
@@ -106,10 +115,13 @@ export class TestIssuer {
     if (wellKnown("openid-credential-issuer")) return json(this.metadata());
     if (wellKnown("oauth-authorization-server")) return json({ issuer: this.id, token_endpoint: `${this.id}/token`, authorization_endpoint: `${this.id}/authorize`, code_challenge_methods_supported: ["S256"], "pre-authorized_grant_anonymous_access_supported": true });
     if (wellKnown("jwt-vc-issuer")) return this.keysPublished ? json({ issuer: this.id, jwks: { keys: [this.publicJwk] } }) : json({ error: "not_found" }, 404);
+    if (this.ledger && path === "/v1/network") return json(this.ledger.shown);
+    if (this.ledger && path === `/1.0/identifiers/${this.signsAs}`) return json({ didDocument: this.document() });
     if (!path.startsWith(`${this.path}/`)) return undefined;
     const [what = "", id = ""] = path.slice(this.path.length + 1).split("/");
     if (what === "offers" && this.offers.has(id)) return json(this.offerObject(this.offers.get(id) as OfferState));
     if (what === "status") return this.statusList();
+    if (what === "proofs") return this.proof(id);
     if (what === "authorize") return this.signIn(request);
     if (method !== "POST") return json({ error: "not_found" }, 404);
     if (what === "token") return this.token(new URLSearchParams(request.body));
@@ -130,6 +142,26 @@ export class TestIssuer {
     return json({ error: "not_found" }, 404);
   }
 
+  /** Commits to all that it signed since the last time. */
+  commit(reports: Reports = "none"): void {
+    for (const kind of new Set(this.uncommitted.map((one) => one.kind))) {
+      const jwts = this.uncommitted.filter((one) => one.kind === kind).map(({ jwt }) => jwt);
+      this.ledger?.commit(jwts, this.publicJwk, this.vct(kind), reports);
+    }
+    this.uncommitted = [];
+  }
+
+  private proof(name: string): Reply {
+    this.proofFetches.push(name);
+    const proof = this.ledger?.proofs.get(name);
+    return proof ? { status: 200, type: "application/vnd.stele.issuance-proof+cbor", body: proof } : json({ error: "not_found" }, 404);
+  }
+
+  private document(): object {
+    const id = `${this.signsAs}#${this.publicJwk.kid}`;
+    return { id: this.signsAs, verificationMethod: [{ id, type: "JsonWebKey", controller: this.signsAs, publicKeyJwk: this.publicJwk }] };
+  }
+
   private metadata(): object {
     const claim = (path: string[], name: string) => ({ path, display: [{ name, locale: "en" }] });
     const configuration = (kind: string, name: string) => ({
@@ -148,6 +180,7 @@ export class TestIssuer {
       deferred_credential_endpoint: `${this.id}/deferred`,
       notification_endpoint: `${this.id}/notification`,
       batch_credential_issuance: { batch_size: this.batchSize },
+      ...(this.ledger ? { stele_issuance_proofs: `${this.id}/proofs` } : {}),
       display: [{ name: this.name, locale: "en" }],
       credential_configurations_supported: { diploma: configuration("diploma", "Fictional diploma"), "library-card": configuration("library-card", "Fictional library card") },
     };
@@ -223,6 +256,8 @@ export class TestIssuer {
 
   private async issued(offer: OfferState, jwks: JWK[]): Promise<Reply> {
     const credentials = await Promise.all(jwks.map(async (jwk) => ({ credential: await this.issue(offer, jwk) })));
+    for (const { credential } of credentials) this.uncommitted.push({ kind: offer.kind, jwt: credential.split("~", 1)[0] as string });
+    if (this.commitsAtOnce) this.commit(this.commitsAtOnce);
     return json({ credentials, notification_id: random() });
   }
 

@@ -4,6 +4,7 @@
 import { createServer, request as httpRequest } from "node:http";
 import type { AddressInfo } from "node:net";
 import { TestIssuer } from "./wallet-issuer";
+import { TestLedger } from "./wallet-ledger";
 import { TestVerifier } from "./wallet-verifier";
 
 export interface Request {
@@ -16,7 +17,7 @@ export interface Request {
 export interface Reply {
   status: number;
   type: string;
-  body: string;
+  body: string | Uint8Array;
 }
 
 export interface Services {
@@ -27,6 +28,9 @@ export interface Services {
   silent: TestIssuer;
   /** An issuer that signs with Ed25519 as a did:key. */
   college: TestIssuer;
+  /** An issuer that is a party of a fictional network and commits to what it issues. */
+  academy: TestIssuer;
+  ledger: TestLedger;
   verifier: TestVerifier;
   close(): Promise<void>;
 }
@@ -67,13 +71,17 @@ export async function startServices(node: string): Promise<Services> {
   const university = await new TestIssuer(origin, "/openid/issuer", "Fictional University").start();
   const silent = await new TestIssuer(origin, "/openid/silent", "Fictional Night School", false, 1).start();
   const college = await new TestIssuer(origin, "/openid/college", "Fictional College", false, 1, "EdDSA").start();
-  const verifier = await new TestVerifier(origin, "/openid/verifier", [university, silent, college]).start();
-  handlers.push(university, silent, college, verifier);
+  const ledger = new TestLedger();
+  const academy = await new TestIssuer(origin, "/openid/academy", "Fictional Academy", false, 2, "EdDSA", ledger).start();
+  const verifier = await new TestVerifier(origin, "/openid/verifier", [university, silent, college, academy]).start();
+  handlers.push(university, silent, college, academy, verifier);
   return {
     url: `${origin}/`,
     university,
     silent,
     college,
+    academy,
+    ledger,
     verifier,
     close: () => {
       server.closeAllConnections();

@@ -3,6 +3,7 @@
 import { type JWK, calculateJwkThumbprint, compactVerify, errors, importJWK } from "jose";
 import { type Json, type JsonObject, isObject, list, text } from "./bytes";
 import { type KeySource, keyOfDid } from "./did";
+import { type Evidence, type Judgement, judge } from "./issuance";
 import { getJson, metadata } from "./net";
 import { type SdJwt, readJwt } from "./sdjwt";
 import { type StatusResult, statusOf } from "./status";
@@ -25,6 +26,8 @@ export interface Report {
   issuer: string;
   issuerKey: IssuerKey | undefined;
   status: StatusResult | undefined;
+  /** What its proofs of issuance show; undefined where there was nothing to judge them with. */
+  issuance: Judgement["state"] | undefined;
   /** Whether nothing failed; what could not be checked does not count as failed. */
   sound: boolean;
 }
@@ -88,6 +91,8 @@ export interface CheckOptions {
   online: boolean;
   /** Whether status lists may lie on this device in the clear: a holder's own would tell whose papers it has. */
   keepLists?: boolean;
+  /** Proofs of issuance of this paper's copies, and the network to verify them under. */
+  issuance?: Evidence;
 }
 
 export async function checkPaper(paper: SdJwt, options: CheckOptions): Promise<Report> {
@@ -100,6 +105,7 @@ export async function checkPaper(paper: SdJwt, options: CheckOptions): Promise<R
   };
   const issuer = text(paper.payload["iss"]) ?? "";
   let key: IssuerKey | undefined;
+  let judgement: Judgement | undefined;
 
   const typ = paper.header["typ"];
   if (typ !== "dc+sd-jwt" && typ !== "vc+sd-jwt") add("Kind", "failed", "It is not marked as a paper of the kind dc+sd-jwt.", "credential.typ");
@@ -109,12 +115,14 @@ export async function checkPaper(paper: SdJwt, options: CheckOptions): Promise<R
     else if (!options.online && !/^did:(jwk|key):/.test(issuer)) throw new Trouble("network.offline", "The issuer's key is not known here, and there is no network to ask for it.");
     else key = await issuerKey(issuer, paper.header);
     await verifyJws(paper.jwt, key.jwk, "credential");
+    if (options.issuance) judgement = await judge(options.issuance, key.jwk);
     add("Signature", "verified", key.source === "known" ? `Signed with the key kept here for ${options.known?.name}.` : "Signed with the issuer's key.");
   } catch (error) {
     failed("Signature", error);
   }
-  if (key) add("Issuer", ...issuerText(issuer, key, options.known?.name));
+  if (key) add("Issuer", ...issuerText(issuer, key, options.known?.name, judgement));
   else add("Issuer", "unchecked", `Unknown issuer: it calls itself ${issuer || "nothing"}, and its key could not be found.`, "issuer.unknown");
+  if (options.issuance?.network?.other) add("Network", "unchecked", networkText(options.issuance.network.pinnedMs, options.issuance.network.other.seenMs), "wallet.network-changed");
   add("Fields", "verified", "Every field is one that was signed.");
   if (options.holder) {
     const same = await holds(paper, options.holder);
@@ -124,10 +132,21 @@ export async function checkPaper(paper: SdJwt, options: CheckOptions): Promise<R
   checks.push(validity(paper, options.nowSeconds));
   const { check, result } = await status(paper, key, options);
   checks.push(check);
-  return { checks, issuer, issuerKey: key, status: result, sound: checks.every(({ state }) => state !== "failed") };
+  return { checks, issuer, issuerKey: key, status: result, issuance: judgement?.state, sound: checks.every(({ state }) => state !== "failed") };
 }
 
-function issuerText(issuer: string, key: IssuerKey, name: string | undefined): [State, string] {
+/** Who stands behind the paper: proven by its proof of issuance, or else only as far as its key is known. */
+function issuerText(issuer: string, key: IssuerKey, name: string | undefined, judgement: Judgement | undefined): [State, string, string?] {
+  if (judgement?.state === "verified") return ["verified", judgement.text];
+  if (judgement?.state === "failed") return ["failed", judgement.text, judgement.code];
+  const [state, sentence] = keyText(issuer, key, name);
+  return [state, judgement?.text ? `${sentence} ${judgement.text}` : sentence];
+}
+
+const networkText = (pinnedMs: number, seenMs: number): string =>
+  `Since ${moment(seenMs / 1000)} this wallet's own site shows another network or key than the one kept on ${moment(pinnedMs / 1000)}. Proofs are checked under the kept one; see Settings.`;
+
+function keyText(issuer: string, key: IssuerKey, name: string | undefined): [State, string] {
   if (key.source === "known") return ["verified", `${name}: its key is kept here.`];
   if (key.source === "site") return ["reported", `${issuer} lists this key on its own site. Whether that office may issue such papers could not be checked.`];
   if (key.source === "reported") return ["reported", `This node reports the key of ${issuer}.`];

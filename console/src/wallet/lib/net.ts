@@ -1,6 +1,6 @@
 // Fetches from issuers and verifiers: https only (plain http on this machine), bounded in size and time.
 
-import { type Json, type JsonObject, isObject, parseJson } from "./bytes";
+import { type Bytes, type Json, type JsonObject, isObject, parseJson } from "./bytes";
 import { Trouble } from "./trouble";
 
 const ANSWER_BYTES_MAX = 4 << 20;
@@ -10,6 +10,9 @@ export interface Answer {
   status: number;
   type: string;
   body: string;
+}
+export interface BytesAnswer extends Omit<Answer, "body"> {
+  body: Bytes;
 }
 
 /** Throws Trouble `network.address` for addresses that are not https or this machine's own. */
@@ -29,6 +32,11 @@ export function address(value: string, what: string): URL {
 }
 
 export async function request(url: string, what: string, init: RequestInit = {}): Promise<Answer> {
+  const answer = await requestBytes(url, what, init);
+  return { ...answer, body: new TextDecoder().decode(answer.body) };
+}
+
+export async function requestBytes(url: string, what: string, init: RequestInit = {}): Promise<BytesAnswer> {
   const target = address(url, what);
   let response: Response;
   try {
@@ -44,9 +52,9 @@ export async function request(url: string, what: string, init: RequestInit = {})
   return { status: response.status, type: response.headers.get("content-type") ?? "", body };
 }
 
-async function limited(response: Response, what: string): Promise<string> {
+async function limited(response: Response, what: string): Promise<Bytes> {
   const reader = response.body?.getReader();
-  if (!reader) return "";
+  if (!reader) return new Uint8Array();
   const parts: Uint8Array<ArrayBuffer>[] = [];
   let size = 0;
   for (;;) {
@@ -59,7 +67,7 @@ async function limited(response: Response, what: string): Promise<string> {
     }
     parts.push(value as Uint8Array<ArrayBuffer>);
   }
-  return new Blob(parts).text();
+  return new Uint8Array(await new Blob(parts).arrayBuffer());
 }
 
 export function jsonOf(answer: Answer, what: string): JsonObject {

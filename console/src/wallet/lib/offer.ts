@@ -4,6 +4,7 @@
 import { SignJWT, importJWK, type JWK } from "jose";
 import { type Json, type JsonObject, fromBase64Url, isObject, list, parseJson, randomId, sha256Text, text } from "./bytes";
 import { didJwk } from "./did";
+import { proofsAddress } from "./issuance";
 import { type Answer, address, form, getJson, jsonOf, metadata, request } from "./net";
 import { newHolderKey, publicPart } from "./sdjwt";
 import { Trouble } from "./trouble";
@@ -45,6 +46,8 @@ export interface Issuer {
   deferredEndpoint: string | undefined;
   notificationEndpoint: string | undefined;
   batchSize: number;
+  /** Where it gives proofs of issuance, as Stele's issuers do. */
+  proofsAt?: string;
   configurations: Configuration[];
 }
 export interface Token {
@@ -133,6 +136,7 @@ export async function readIssuer(offer: Offer): Promise<Issuer> {
   const credentialEndpoint = text(about["credential_endpoint"]);
   if (!tokenEndpoint || !credentialEndpoint) throw new Trouble("issuer.incomplete", "The issuer's description lacks the addresses that the wallet needs.", "Tell the issuer.");
   const supported = isObject(about["credential_configurations_supported"]) ? about["credential_configurations_supported"] : {};
+  const proofsAt = proofsAddress(about, offer.issuer);
   const batch = isObject(about["batch_credential_issuance"]) ? about["batch_credential_issuance"]["batch_size"] : 1;
   return {
     id: offer.issuer,
@@ -146,6 +150,7 @@ export async function readIssuer(offer: Offer): Promise<Issuer> {
     deferredEndpoint: text(about["deferred_credential_endpoint"]),
     notificationEndpoint: text(about["notification_endpoint"]),
     batchSize: typeof batch === "number" && batch >= 1 ? Math.min(COPIES_MAX, Math.floor(batch)) : 1,
+    ...(proofsAt ? { proofsAt } : {}),
     configurations: offer.configurations.map((id) => configuration(id, supported[id])),
   };
 }

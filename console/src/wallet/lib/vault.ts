@@ -5,6 +5,7 @@ import type { JWK } from "jose";
 import { fromUtf8, utf8 } from "./bytes";
 import type { Check } from "./check";
 import * as idb from "./idb";
+import type { PinnedNetwork } from "./issuance";
 import type { Authorisation, Configuration, Deferred, Issuer, Offer } from "./offer";
 import { type Sealed, type Wrap, newKey, seal, unseal } from "./seal";
 import { Trouble } from "./trouble";
@@ -14,6 +15,8 @@ export interface Copy {
   key: JWK;
   /** The one verifier that has seen this copy. */
   shownTo?: string;
+  /** Its proof of issuance, base64url, once the issuer has given one. */
+  proof?: string;
 }
 export interface Paper {
   id: string;
@@ -25,6 +28,8 @@ export interface Paper {
   copies: Copy[];
   /** The issuer's key as it was at the last check with a network. */
   issuerKey?: JWK;
+  /** Where its issuer gives proofs of issuance. */
+  proofsAt?: string;
   receivedMs: number;
   checks: Check[];
   checkedMs: number;
@@ -63,6 +68,8 @@ export interface Contents {
   lockMinutes: number;
   guardians?: Guardians;
   exportedMs?: number;
+  /** The network under which proofs of issuance are verified. */
+  network?: PinnedNetwork;
 }
 export interface VaultRecord {
   revision: number;

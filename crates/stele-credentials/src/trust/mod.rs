@@ -8,6 +8,8 @@ mod batch;
 mod proof;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod vectors;
 
 pub use batch::{Batch, commitment};
 pub use proof::{IssuanceProof, Issued, KeyReport, PROOF_BYTES_MAX};
