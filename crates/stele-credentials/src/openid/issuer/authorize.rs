@@ -127,6 +127,19 @@ impl Issuer {
         })
     }
 
+    /// The request that waits under a handle, for the page on which the person signs in.
+    pub fn waiting<'a>(
+        &self,
+        handle: &str,
+        store: &'a mut dyn Store,
+        now: u64,
+    ) -> Option<&'a Authorization> {
+        match store.get(&format!("waiting/{handle}"), now) {
+            Some(Record::Authorization(request)) => Some(request),
+            _ => None,
+        }
+    }
+
     /// The person was authenticated and agrees: sends the browser back with a code.
     pub fn grant<R: CryptoRng + ?Sized>(
         &self,
