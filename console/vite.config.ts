@@ -55,7 +55,7 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     reportCompressedSize: true,
-    // Two pages: the console, and the wallet, which is served at /wallet.
-    rollupOptions: { input: { index: here("index.html"), wallet: here("wallet.html") } },
+    // Three pages: the console, the wallet at /wallet, and where people sign in at an issuer, at /sign-in.
+    rollupOptions: { input: { index: here("index.html"), wallet: here("wallet.html"), "sign-in": here("sign-in.html") } },
   },
 });

@@ -30,7 +30,7 @@ impl Desk {
         let layout = Layout::new(&format!("{identifier}/status"), SHARD_BITS, secret);
         Arc::new(Self {
             name: name.to_owned(),
-            issuer: settings.to_issuer(identifier, nonce_secret),
+            issuer: settings.to_issuer(identifier, &format!("{base}/wallet"), nonce_secret),
             settings,
             layout,
         })

@@ -16,6 +16,7 @@ mod chain;
 mod counter;
 mod desk;
 mod office;
+mod people;
 mod seal;
 pub mod settings;
 mod status;
@@ -29,7 +30,8 @@ mod tests;
 pub use chain::{Chain, SigningParty};
 pub use counter::{Counter, Judgement, NewRequest, Presented};
 pub use office::{IssuedRow, MadeOffer, NewOffer, OfferRow, OfferState, Office};
-pub use settings::{ClaimSetting, IssuerSettings, Kind, Shown, ValueType};
+pub use people::{Halted, Invitation, SignIn};
+pub use settings::{ClaimSetting, ClientSetting, IssuerSettings, Kind, Shown, ValueType};
 pub use stele_credentials::status::Status;
 
 /// Rules of offices.
@@ -61,6 +63,12 @@ pub mod rules {
             "The credential's issuer is not among those that are trusted here.", "Ask for a credential of one of the named issuers.";
         KEY_UNKNOWN: "office.issuer-key-unknown", a_counter_knows_the_keys_of_dids,
             "The issuer's key could not be found.", "The issuer has to be a did:stele of this network, a did:key or a did:jwk.";
+        NO_PASSKEYS: "office.no-passkeys", an_address_that_is_a_number_has_no_passkeys,
+            "This office's address cannot have passkeys.", "Start the node with --public-url and a name, such as https://registry.example or http://localhost:4180.";
+        REQUEST_OVER: "office.request-over", a_person_signs_in_and_collects,
+            "The wallet's request is over, or was answered already.", "Begin again in the wallet.";
+        NOT_YOURS: "office.not-yours", a_passkey_of_another_issuer_collects_nothing,
+            "This passkey was registered at another issuer.", "Use the passkey that you registered with this issuer's code.";
         BUSY: "office.busy", a_counter_is_bounded,
             "Too many requests are open.", "Try again in a minute.";
     }

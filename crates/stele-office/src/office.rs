@@ -16,6 +16,7 @@ use stele_credentials::status::Status;
 
 use crate::chain::Chain;
 use crate::desk::Desk;
+use crate::people::People;
 use crate::rules::{ISSUER_UNKNOWN, KEEPING, KIND_UNKNOWN, SETTINGS, TABLE_UNREADABLE};
 use crate::seal::Drafts;
 use crate::settings::{IssuerSettings, is_name};
@@ -32,8 +33,9 @@ const REFERENCE_BYTES_MAX: usize = 128;
 
 /// An office: any number of issuers, one file.
 pub struct Office {
-    base: String,
+    pub(crate) base: String,
     pub(crate) file: OfficeFile,
+    pub(crate) people: People,
     pub(crate) chain: Arc<dyn Chain>,
     desks: RwLock<HashMap<String, Arc<Desk>>>,
     pub(crate) running: Mutex<MemoryStore>,
@@ -146,9 +148,12 @@ impl Office {
     /// # Errors
     /// `office.keeping`.
     pub fn open(path: &Path, base: &str, chain: Arc<dyn Chain>, now: u64) -> Result<Self, Refusal> {
+        let base = base.trim_end_matches('/');
+        let file = OfficeFile::open(path)?;
         let office = Self {
-            base: base.trim_end_matches('/').to_owned(),
-            file: OfficeFile::open(path)?,
+            base: base.to_owned(),
+            people: People::open(base, &file)?,
+            file,
             chain,
             desks: RwLock::default(),
             running: Mutex::new(MemoryStore::new(RUNNING_MAX)),
@@ -216,6 +221,22 @@ impl Office {
             .collect();
         found.sort_by(|one, other| one.0.cmp(&other.0));
         found
+    }
+
+    /// The link that offers all kinds of an issuer to whoever signs in: for a poster, without secrets.
+    ///
+    /// # Errors
+    /// `office.issuer-unknown`.
+    pub fn open_offer(&self, name: &str) -> Result<String, Refusal> {
+        let desk = self.desk(name)?;
+        let kinds: Vec<&str> = desk
+            .settings
+            .kinds
+            .iter()
+            .map(|kind| kind.id.as_str())
+            .collect();
+        let offer = desk.issuer.open_offer(&kinds);
+        Ok(offer.map(|(_, link)| link).unwrap_or_default())
     }
 
     /// An issuer's settings, and the address that wallets know it by.

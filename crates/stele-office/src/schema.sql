@@ -21,7 +21,21 @@ CREATE TABLE offers (
     expires_at  INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX offers_by_issuer ON offers (issuer, made_at);
+CREATE INDEX offers_by_reference ON offers (issuer, reference) WHERE claims IS NOT NULL;
 CREATE INDEX offers_open ON offers (expires_at) WHERE claims IS NOT NULL;
+
+-- One row for each passkey of a person: its public half, its counter, and whose it is.
+CREATE TABLE passkeys (
+    id          TEXT PRIMARY KEY,
+    subject     TEXT NOT NULL,
+    record      TEXT NOT NULL
+) STRICT;
+
+-- Small things that are written as a whole: the open enrolment codes.
+CREATE TABLE documents (
+    name        TEXT PRIMARY KEY,
+    content     TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
 
 -- signed is SHA-256 of the signed part, by which a holder asks for the proof.
 CREATE TABLE issued (

@@ -12,6 +12,7 @@ use stele_credentials::trust::{Batch, IssuanceProof, commitment};
 use crate::chain::SigningParty;
 use crate::desk::Desk;
 use crate::office::{OfferState, Office, random};
+use crate::people::PERSON;
 use crate::rules::{KIND_UNKNOWN, NOT_READY};
 use crate::store::NewIssued;
 
@@ -120,8 +121,12 @@ impl Drop for Drafts<'_> {
 impl CredentialSource for Drafts<'_> {
     fn issue(&mut self, request: &CredentialRequest<'_>) -> Result<Issued, Refusal> {
         let desk = self.desk;
-        self.take(request.subject)?;
-        let offer = self.office.file.open_offer(&desk.name, request.subject)?;
+        let file = &self.office.file;
+        let offer = match request.subject.strip_prefix(PERSON) {
+            Some(reference) => file.open_offer_to(&desk.name, reference, &request.configuration.id),
+            None => file.open_offer(&desk.name, request.subject),
+        }?;
+        self.take(&offer.id)?;
         let kind = desk.settings.kind(&offer.kind);
         let kind = kind.ok_or_else(|| KIND_UNKNOWN.because(&offer.kind))?;
         if offer.state == OfferState::Waiting {

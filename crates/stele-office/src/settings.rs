@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use stele_credentials::Refusal;
 use stele_credentials::openid::issuer::{
-    CredentialConfiguration, DisplayedClaim, Issuer, Lifetimes, NonceSecret,
+    Client, CredentialConfiguration, DisplayedClaim, Issuer, Lifetimes, NonceSecret,
 };
 use stele_credentials::sd_jwt::{ClaimPath, Frame};
 
@@ -45,8 +45,21 @@ pub struct IssuerSettings {
     /// How many copies of a credential a wallet may have, each bound to another key, so that verifiers cannot compare them.
     #[serde(default = "copies")]
     pub copies_max: usize,
+    /// Wallets, besides the node's own, in which people may sign in to receive what is offered to them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub clients: Vec<ClientSetting>,
     /// What it issues.
     pub kinds: Vec<Kind>,
+}
+
+/// A wallet that may use the authorisation code flow.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClientSetting {
+    /// Its `client_id`.
+    pub id: String,
+    /// Where people come back to, compared letter by letter.
+    pub redirect_uris: Vec<String>,
 }
 
 /// A kind of credential.
@@ -162,6 +175,18 @@ impl IssuerSettings {
         if !(1..=KINDS_MAX).contains(&self.kinds.len()) {
             return wrong(format!("kinds: 1 to {KINDS_MAX}"));
         }
+        if self.clients.len() > KINDS_MAX {
+            return wrong(format!("clients: at most {KINDS_MAX}"));
+        }
+        for client in &self.clients {
+            text("clients.id", &client.id)?;
+            // A code that travels in the open is anybody's.
+            let good =
+                |uri: &String| uri.starts_with("https://") || uri.starts_with("http://localhost");
+            if client.redirect_uris.is_empty() || !client.redirect_uris.iter().all(good) {
+                return wrong(format!("clients.{}: redirect_uris with https", client.id));
+            }
+        }
         let mut ids = HashSet::new();
         for kind in &self.kinds {
             if !is_name(&kind.id) || !ids.insert(&kind.id) {
@@ -186,12 +211,25 @@ impl IssuerSettings {
     }
 
     /// The state machine of OpenID4VCI with these settings, at `identifier`.
-    pub(crate) fn to_issuer(&self, identifier: String, nonce_secret: [u8; 32]) -> Issuer {
+    pub(crate) fn to_issuer(
+        &self,
+        identifier: String,
+        wallet: &str,
+        nonce_secret: [u8; 32],
+    ) -> Issuer {
+        let own = Client {
+            id: wallet.to_owned(),
+            redirect_uris: vec![wallet.to_owned()],
+        };
+        let others = self.clients.iter().map(|client| Client {
+            id: client.id.clone(),
+            redirect_uris: client.redirect_uris.clone(),
+        });
         Issuer {
             identifier,
             display_name: self.display_name.clone(),
             configurations: self.kinds.iter().map(Kind::configuration).collect(),
-            clients: Vec::new(),
+            clients: core::iter::once(own).chain(others).collect(),
             batch_max: self.copies_max,
             lifetimes: Lifetimes {
                 offer_seconds: u64::from(self.offer_days) * DAY_SECONDS,

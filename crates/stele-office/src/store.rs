@@ -226,6 +226,25 @@ impl OfficeFile {
             .ok_or_else(|| NOT_READY.refuse())
     }
 
+    /// The oldest open offer of a kind to a person.
+    pub fn open_offer_to(
+        &self,
+        issuer: &str,
+        reference: &str,
+        kind: &str,
+    ) -> Result<KeptOffer, Refusal> {
+        let query = format!(
+            "SELECT {OFFER_COLUMNS}, claims, code, tx_code FROM offers
+             WHERE issuer = ?1 AND reference = ?2 AND kind = ?3 AND claims IS NOT NULL ORDER BY made_at, rowid LIMIT 1"
+        );
+        self.0
+            .lock()
+            .query_row(&query, [issuer, reference, kind], kept_offer)
+            .optional()
+            .map_err(failed)?
+            .ok_or_else(|| NOT_READY.refuse())
+    }
+
     /// Offers from the newest on, after the first `skip`.
     pub fn offers(&self, issuer: &str, skip: usize, rows: usize) -> Result<Vec<OfferRow>, Refusal> {
         let db = self.0.lock();
@@ -397,6 +416,57 @@ impl OfficeFile {
             .map_err(failed)?;
             Ok(Status::from_value(before))
         })
+    }
+
+    /// Every passkey's id and record.
+    pub fn passkeys(&self) -> Result<Vec<(String, String)>, Refusal> {
+        let db = self.0.lock();
+        let mut found = db
+            .prepare("SELECT id, record FROM passkeys")
+            .map_err(failed)?;
+        let found = found
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+            .map_err(failed)?;
+        found.collect::<rusqlite::Result<_>>().map_err(failed)
+    }
+
+    /// Keeps a passkey, in place of the same one.
+    pub fn put_passkey(&self, id: &str, subject: &str, record: &str) -> Result<(), Refusal> {
+        self.0
+            .lock()
+            .execute(
+                "INSERT INTO passkeys (id, subject, record) VALUES (?1, ?2, ?3)
+                 ON CONFLICT (id) DO UPDATE SET record = excluded.record",
+                [id, subject, record],
+            )
+            .map_err(failed)?;
+        Ok(())
+    }
+
+    /// What is kept under a name.
+    pub fn document(&self, name: &str) -> Result<Option<String>, Refusal> {
+        self.0
+            .lock()
+            .query_row(
+                "SELECT content FROM documents WHERE name = ?1",
+                [name],
+                |row| row.get(0),
+            )
+            .optional()
+            .map_err(failed)
+    }
+
+    /// Keeps something under a name.
+    pub fn put_document(&self, name: &str, content: &str) -> Result<(), Refusal> {
+        self.0
+            .lock()
+            .execute(
+                "INSERT INTO documents (name, content) VALUES (?1, ?2)
+                 ON CONFLICT (name) DO UPDATE SET content = excluded.content",
+                [name, content],
+            )
+            .map_err(failed)?;
+        Ok(())
     }
 
     /// The numbers whose status is another than valid.

@@ -33,8 +33,8 @@ mod enrolment;
 mod passkeys;
 pub mod refusal;
 mod settings;
-#[cfg(test)]
-mod testing;
+#[cfg(any(test, feature = "emulator"))]
+pub mod testing;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

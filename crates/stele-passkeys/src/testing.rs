@@ -1,4 +1,5 @@
-//! An authenticator and a browser for tests: right by default, wrong where a test says so.
+//! An authenticator and a browser for tests, also those of other crates (feature `emulator`): right by default, wrong where a test says so.
+#![allow(missing_docs)]
 
 use ciborium::Value as Cbor;
 use p256::ecdsa::signature::Signer as _;
@@ -9,44 +10,44 @@ use sha2::{Digest as _, Sha256};
 use crate::answer::encode;
 use crate::{Credentials, EnrolmentCodes, Passkeys, Settings, Started};
 
-pub(crate) const NOW: u64 = 1_790_000_000;
-pub(crate) const RP_ID: &str = "university.example";
-pub(crate) const ORIGIN: &str = "https://issuer.university.example";
+pub const NOW: u64 = 1_790_000_000;
+pub const RP_ID: &str = "university.example";
+pub const ORIGIN: &str = "https://issuer.university.example";
 
-pub(crate) fn settings() -> Settings {
+pub fn settings() -> Settings {
     Settings::new(RP_ID, "Fictional University", &[ORIGIN])
 }
 
-pub(crate) fn service(settings: Settings) -> Passkeys {
+pub fn service(settings: Settings) -> Passkeys {
     Passkeys::new(settings, Credentials::new(), EnrolmentCodes::new()).unwrap()
 }
 
 /// One passkey on one device, with the browser in front of it.
 #[derive(Clone)]
-pub(crate) struct Device {
-    pub(crate) key: SigningKey,
-    pub(crate) id: Vec<u8>,
-    pub(crate) handle: Option<Vec<u8>>,
+pub struct Device {
+    pub key: SigningKey,
+    pub id: Vec<u8>,
+    pub handle: Option<Vec<u8>>,
     /// The counter of the next answer, and by how much it grows.
-    pub(crate) counter: u32,
-    pub(crate) step: u32,
-    pub(crate) origin: &'static str,
-    pub(crate) rp_id: &'static str,
-    pub(crate) present: bool,
-    pub(crate) verified: bool,
-    pub(crate) backup_eligible: bool,
-    pub(crate) backed_up: bool,
-    pub(crate) cross_origin: bool,
+    pub counter: u32,
+    pub step: u32,
+    pub origin: &'static str,
+    pub rp_id: &'static str,
+    pub present: bool,
+    pub verified: bool,
+    pub backup_eligible: bool,
+    pub backed_up: bool,
+    pub cross_origin: bool,
     /// What the browser says that it did, if not what it did.
-    pub(crate) kind: Option<&'static str>,
+    pub kind: Option<&'static str>,
     /// The algorithm that the key says it has (RFC 9053: ES256 is -7).
-    pub(crate) algorithm: i64,
-    pub(crate) format: &'static str,
-    pub(crate) statement: Vec<(Cbor, Cbor)>,
+    pub algorithm: i64,
+    pub format: &'static str,
+    pub statement: Vec<(Cbor, Cbor)>,
 }
 
 impl Device {
-    pub(crate) fn new(seed: u8) -> Self {
+    pub fn new(seed: u8) -> Self {
         Self {
             key: SigningKey::from_slice(&[seed; 32]).unwrap(),
             id: vec![seed; 16],
@@ -68,7 +69,7 @@ impl Device {
     }
 
     /// What `credential.toJSON()` gives after `navigator.credentials.create`.
-    pub(crate) fn create(&mut self, options: &Value) -> Value {
+    pub fn create(&mut self, options: &Value) -> Value {
         let handle = options["user"]["id"].as_str().unwrap();
         self.handle = Some(decode(handle));
         let point = self.key.verifying_key().to_sec1_point(false);
@@ -107,7 +108,7 @@ impl Device {
     }
 
     /// What `credential.toJSON()` gives after `navigator.credentials.get`.
-    pub(crate) fn get(&mut self, options: &Value) -> Value {
+    pub fn get(&mut self, options: &Value) -> Value {
         let client_data = self.client_data("webauthn.get", options);
         let data = self.authenticator_data(0);
         let signed = [&data[..], &Sha256::digest(&client_data)].concat();
@@ -151,7 +152,7 @@ impl Device {
     }
 }
 
-pub(crate) fn decode(text: &str) -> Vec<u8> {
+pub fn decode(text: &str) -> Vec<u8> {
     use base64::Engine as _;
     base64::engine::general_purpose::URL_SAFE_NO_PAD
         .decode(text)
@@ -159,7 +160,7 @@ pub(crate) fn decode(text: &str) -> Vec<u8> {
 }
 
 /// Registers a passkey as the service asks for it.
-pub(crate) fn register(service: &mut Passkeys, subject: &str, device: &mut Device, now: u64) {
+pub fn register(service: &mut Passkeys, subject: &str, device: &mut Device, now: u64) {
     let started = service
         .start_registration(subject, "Fictional Ada", now)
         .unwrap();
@@ -170,19 +171,19 @@ pub(crate) fn register(service: &mut Passkeys, subject: &str, device: &mut Devic
 }
 
 /// A service that knows Ada's device, and the device.
-pub(crate) fn ada() -> (Passkeys, Device) {
+pub fn ada() -> (Passkeys, Device) {
     let (mut service, mut device) = (service(settings()), Device::new(1));
     register(&mut service, "ada", &mut device, NOW);
     (service, device)
 }
 
 /// A sign-in that names nobody.
-pub(crate) fn start(service: &mut Passkeys) -> Started {
+pub fn start(service: &mut Passkeys) -> Started {
     service.start_authentication(None, NOW).unwrap()
 }
 
 /// The registration of one more passkey of Ada's.
-pub(crate) fn started_registration(service: &mut Passkeys) -> Started {
+pub fn started_registration(service: &mut Passkeys) -> Started {
     service
         .start_registration("ada", "Fictional Ada", NOW)
         .unwrap()

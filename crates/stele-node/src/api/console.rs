@@ -19,10 +19,15 @@ const WALLET_CONTENT_SECURITY_POLICY: &str = "default-src 'self'; script-src 'se
 const WALLET_PATH: &str = "wallet";
 const WALLET_PAGE: &str = "wallet.html";
 
+/// Where people sign in at an issuer of this node.
+const SIGN_IN_PATH: &str = "sign-in";
+const SIGN_IN_PAGE: &str = "sign-in.html";
+
 /// Serves a file of the console; any other path gets the page, which routes by itself.
 pub async fn serve(uri: Uri) -> Response {
     let path = match uri.path().trim_start_matches('/') {
         WALLET_PATH => WALLET_PAGE,
+        SIGN_IN_PATH => SIGN_IN_PAGE,
         path => path,
     };
     let asset = CONSOLE.get_file(path).filter(|_| !path.is_empty());

@@ -22,6 +22,8 @@ pub struct IssuerView {
     pub name: String,
     /// The address that wallets know it by (the credential issuer identifier).
     pub identifier: String,
+    /// The link that offers its credentials to whoever signs in with a passkey: for a poster, without secrets.
+    pub open_offer: String,
     /// Its settings, as docs/issuing.md describes them.
     #[schema(value_type = Object)]
     pub settings: IssuerSettings,
@@ -217,14 +219,14 @@ pub(super) fn now() -> u64 {
 }
 
 /// Runs work of the office where it may wait: for the file, and for entries to become final.
-pub(super) async fn at_office<T: Send + 'static>(
+pub(super) async fn at_office<T: Send + 'static, E: Into<Problem> + Send + 'static>(
     app: &SharedApp,
-    work: impl FnOnce(&App) -> Result<T, stele_credentials::Refusal> + Send + 'static,
+    work: impl FnOnce(&App) -> Result<T, E> + Send + 'static,
 ) -> Answer<T> {
     let app = SharedApp::clone(app);
     let done = tokio::task::spawn_blocking(move || work(&app)).await;
     done.map_err(|error| Problem::internal(&error))?
-        .map_err(Problem::from)
+        .map_err(E::into)
 }
 
 fn page(
@@ -241,6 +243,7 @@ fn page(
 fn view(app: &App, name: String) -> Result<IssuerView, stele_credentials::Refusal> {
     let (settings, identifier) = app.office.issuer(&name)?;
     Ok(IssuerView {
+        open_offer: app.office.open_offer(&name)?,
         name,
         identifier,
         settings,
@@ -309,6 +312,50 @@ pub async fn offer(
     let made = at_office(&app, move |app| app.office.offer(&name, offers, now())).await?;
     let items = made.into_iter().map(OfferView::from).collect();
     Ok((StatusCode::CREATED, Json(OffersMade { items })))
+}
+
+/// A person who is to register a passkey.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct InvitationRequest {
+    /// The office's own reference of the person, the same as in offers.
+    pub reference: String,
+    /// What the person's device shows beside the passkey, such as the name.
+    pub display_name: String,
+}
+
+/// What the person gets. It is shown once.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct InvitationView {
+    /// The page with the code in it, for a QR code or a mail.
+    pub link: String,
+    /// The code alone, for a letter.
+    pub code: String,
+}
+
+/// Invites a person to register a passkey, and to sign in with it to receive what is offered to the same reference. An earlier
+/// invitation of the person is void.
+#[utoipa::path(post, path = "/v1/issuers/{name}/invitations", tag = "issuers", params(("name" = String, Path)), request_body = InvitationRequest,
+    responses((status = 201, body = InvitationView), (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Refused; nothing changed"),
+        (status = "5XX", body = Problem, content_type = "application/problem+json", description = "The node cannot do it now")))]
+pub async fn invite(
+    State(app): State<SharedApp>,
+    Path(name): Path<String>,
+    body: Body<InvitationRequest>,
+) -> Answer<(StatusCode, Json<InvitationView>)> {
+    let InvitationRequest {
+        reference,
+        display_name,
+    } = body.0;
+    let made = at_office(&app, move |app| {
+        app.office.invite(&name, &reference, &display_name, now())
+    });
+    let made = made.await?;
+    let view = InvitationView {
+        link: made.link,
+        code: made.code,
+    };
+    Ok((StatusCode::CREATED, Json(view)))
 }
 
 /// An issuer's offers, newest first.

@@ -16,6 +16,7 @@ pub mod proposals;
 pub mod registers;
 pub mod scenarios;
 pub mod scrapi;
+pub mod sign_in;
 pub mod snapshots;
 pub mod state;
 pub mod tiles;
@@ -78,6 +79,7 @@ fn open_router() -> OpenApiRouter<SharedApp> {
         .routes(routes!(issuers::list))
         .routes(routes!(issuers::read, issuers::put))
         .routes(routes!(issuers::offers, issuers::offer))
+        .routes(routes!(issuers::invite))
         .routes(routes!(issuers::withdraw))
         .routes(routes!(issuers::approve))
         .routes(routes!(issuers::issued))
@@ -141,6 +143,7 @@ pub fn router(app: SharedApp) -> Router {
         // Its path has slashes, which OpenAPI cannot say; docs/api-auth.md describes it.
         .route("/log/tile/{*path}", axum::routing::get(tiles::tile))
         .merge(openid::router())
+        .merge(sign_in::router())
         .route("/epcis", axum::routing::any(epcis::serve))
         .route("/epcis/{*path}", axum::routing::any(epcis::serve))
         .fallback(fallback)

@@ -5,7 +5,7 @@
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -41,6 +41,8 @@ pub fn router() -> Router<SharedApp> {
             "/openid/issuers/{name}/nonce",
             post(nonce).options(preflight),
         )
+        .route("/openid/issuers/{name}/par", post(push).options(preflight))
+        .route("/openid/issuers/{name}/authorize", get(authorize))
         .route(
             "/openid/issuers/{name}/token",
             post(token).options(preflight),
@@ -173,6 +175,24 @@ async fn server_metadata(State(app): State<SharedApp>, Path(name): Path<String>)
 
 async fn nonce(State(app): State<SharedApp>, Path(name): Path<String>) -> Response {
     at(&app, move |app| app.office.nonce(&name, now())).await
+}
+
+async fn push(
+    State(app): State<SharedApp>,
+    Path(name): Path<String>,
+    body: Bytes,
+) -> Result<Response, Response> {
+    let form = form(&body)?;
+    Ok(at(&app, move |app| app.office.push(&name, &form, now())).await)
+}
+
+async fn authorize(
+    State(app): State<SharedApp>,
+    Path(name): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Response> {
+    let query = form(&Bytes::from(query.unwrap_or_default()))?;
+    Ok(at(&app, move |app| app.office.authorize(&name, &query, now())).await)
 }
 
 async fn token(

@@ -46,6 +46,7 @@ pub fn run(from: &Path, key: &str, kind: &str, vct: &str, printer: &Printer) -> 
         scope: None,
         offer_days: 30,
         copies_max: 5,
+        clients: Vec::new(),
         kinds: vec![Kind {
             id: kind.to_owned(),
             vct: vct.to_owned(),
