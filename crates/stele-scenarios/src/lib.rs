@@ -18,6 +18,8 @@
 pub mod data;
 pub mod diploma;
 mod frame;
+mod kit;
+pub mod machine_identity;
 pub mod trace;
 
 pub use frame::{
@@ -27,7 +29,11 @@ pub use frame::{
 
 /// All scenarios, in the order in which people should meet them.
 pub fn all() -> Vec<Box<dyn Scenario>> {
-    vec![Box::new(trace::Trace), Box::new(diploma::Diploma)]
+    vec![
+        Box::new(trace::Trace),
+        Box::new(diploma::Diploma),
+        Box::new(machine_identity::MachineIdentity),
+    ]
 }
 
 /// The scenario of this name.
