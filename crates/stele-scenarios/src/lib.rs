@@ -20,6 +20,7 @@ pub mod diploma;
 mod frame;
 mod kit;
 pub mod machine_identity;
+pub mod public_service;
 pub mod trace;
 
 pub use frame::{
@@ -33,6 +34,7 @@ pub fn all() -> Vec<Box<dyn Scenario>> {
         Box::new(trace::Trace),
         Box::new(diploma::Diploma),
         Box::new(machine_identity::MachineIdentity),
+        Box::new(public_service::PublicService),
     ]
 }
 

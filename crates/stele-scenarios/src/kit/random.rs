@@ -43,3 +43,13 @@ pub(crate) fn bytes<const N: usize>() -> [u8; N] {
 pub(crate) fn key() -> SigningKey {
     SigningKey::from_seed(Suite::Ed25519, &bytes::<32>()).expect("32 bytes are a seed")
 }
+
+/// A new key of P-256, as phones keep them.
+pub(crate) fn phone_key() -> SigningKey {
+    loop {
+        // A number above the curve's order, one of 2^32, is no key.
+        if let Ok(key) = SigningKey::from_seed(Suite::Es256, &bytes::<32>()) {
+            return key;
+        }
+    }
+}

@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use stele_core::id::{EntryId, LogIndex, NetworkId, PartyId, RegisterName, TimeMs
 use stele_core::machine::Refusal;
 use stele_core::receipt::NetworkDescriptor;
 use stele_core::suite::{SigningKey, Suite};
-use stele_ledger::ledger::{Finalised, Ledger, LedgerOptions, Progress, system_time};
+use stele_ledger::ledger::{Clock, Finalised, Ledger, LedgerOptions, Progress, system_time};
 use stele_registers::Registry;
 
 const MINUTE_MS: u64 = 60_000;
@@ -29,6 +30,7 @@ fn key(n: u8) -> SigningKey {
 struct Node {
     _folder: tempfile::TempDir,
     ledger: Ledger,
+    clock: Clock,
     registry: Arc<Registry>,
     network: NetworkId,
     places: HashMap<EntryId, LogIndex>,
@@ -39,6 +41,11 @@ type Reply = (u16, &'static str, Vec<u8>);
 
 /// Starts a node on a fresh network; it serves until the test program ends.
 pub fn start() -> Client {
+    start_ahead(Arc::default())
+}
+
+/// As [`start`], with a clock that runs so many milliseconds ahead of the system's; it may be moved on while the node runs.
+pub fn start_ahead(ahead_ms: Arc<AtomicU64>) -> Client {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("ledger");
     let registry = Arc::new(Registry::standard());
@@ -58,11 +65,17 @@ pub fn start() -> Client {
         committee: None,
     };
     Ledger::create(&dir, &genesis, &*registry, &key(200)).unwrap();
-    let options = LedgerOptions::default();
+    let clock: Clock =
+        Arc::new(move || TimeMs::new(system_time().get() + ahead_ms.load(Ordering::Relaxed)));
+    let options = LedgerOptions {
+        clock: clock.clone(),
+        ..LedgerOptions::default()
+    };
     let ledger = Ledger::open(&dir, registry.clone(), key(200), options).unwrap();
     let mut node = Node {
         _folder: folder,
         ledger,
+        clock,
         registry,
         network: genesis.network_id(),
         places: HashMap::new(),
@@ -143,7 +156,7 @@ impl Node {
     /// An entry of the operator with commands in JSON.
     fn sign(&self, request: &Json) -> Vec<u8> {
         let register = request["register"].as_str().unwrap();
-        let now = system_time().get();
+        let now = (self.clock)().get();
         let builder = EntryBuilder::new(
             self.network,
             RegisterName::new(register).unwrap(),
