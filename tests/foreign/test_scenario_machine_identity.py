@@ -32,8 +32,8 @@ VERIFY_SECONDS_MAX = 60
 TYPESCRIPT = ROOT / "sdk" / "typescript" / "bin" / "stele-verify.js"
 STEPS = [
     "register-parties", "accredit-maker", "enrol-stations", "claim-places", "certify-stations", "sell-to-operator",
-    "answer-challenge", "refuse-forgeries", "verify-fleet", "sell-again", "rotate-key", "end-lost-station",
-    "steal-maker-key", "report-maker-key", "refuse-stolen-key",
+    "answer-challenge", "refuse-forgeries", "verify-fleet", "sell-again", "rotate-key", "retire-station",
+    "end-lost-station", "steal-maker-key", "report-maker-key", "refuse-stolen-key",
 ]  # fmt: skip
 FIGURES = {
     "stations-enrolled-per-second", "stations-claimed-per-second", "place-bytes", "answer-bytes", "offline-verification-p50",
@@ -44,7 +44,8 @@ REFUSALS = {
     "credential.issuance.not-accredited", "credential.nonce", "identity.device.no-countersignature",
     "identity.device.not-owner", "identity.key-revoked", "identity.member.ended", "identity.member.not-enrolled",
     "identity.member.other-key", "machine.key-replaced", "machine.not-enrolled", "machine.other-device",
-    "machine.other-maker", "machine.other-owner", "paper.receipt-of-another", "status.revoked", "trust.key-compromised",
+    "machine.other-maker", "machine.other-owner", "machine.other-serial", "machine.retired", "paper.receipt-of-another",
+    "paper.status-not-published", "status.revoked", "trust.key-compromised",
     "trust.not-committed", "trust.proof-malformed", "trust.receipt",
 }  # fmt: skip
 MAKE = {"make", "model", "serial", "serial_salt", "max_power_kw", "connector", "firmware", "made"}

@@ -52,7 +52,7 @@ pub(crate) fn common_figures(run: &mut Run<'_>) {
         "receipts",
         None,
         "higher",
-        "kept as evidence, under the network\u{2019}s key; those that papers carry are not counted",
+        "verified under the network\u{2019}s key by the scenario itself; those that papers carry are not counted",
     ));
     run.figure(figure(
         "receipt-verification-p50",

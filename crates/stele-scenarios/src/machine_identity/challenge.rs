@@ -3,6 +3,8 @@
 use std::time::Instant;
 
 use stele_core::suite::{SigningKey, Suite};
+use stele_credentials::jose::Signer as _;
+use stele_credentials::sd_jwt::Frame;
 
 use super::papers::{self, MAKE_FIELDS, MAKE_VCT, answer, good};
 use super::parties::MAKERS;
@@ -90,11 +92,37 @@ fn signed_by(
     Ok(forged)
 }
 
-pub(super) fn refuse_forgeries(run: &mut Run<'_>, scene: &Scene) -> Result<(), ScenarioError> {
+/// What a station would show if its maker had written another serial number into its certificate, by mistake or for a favour.
+fn mistaken(
+    run: &mut Run<'_>,
+    scene: &mut Scene,
+    question: &Question,
+) -> Result<Answer, ScenarioError> {
+    let (station, other) = (&scene.stations[0], &scene.stations[1]);
+    let claims = papers::make_claims(&other.serial, &station.salt, "4.1.0");
+    let (holder, frame) = (station.key().public_key(), Frame::of_names(&MAKE_FIELDS));
+    let mut certificate = scene.maker.issue(&holder, claims, &frame, question.now)?;
+    let claim = "The maker committed to a certificate with a serial number that is not the station\u{2019}s";
+    scene.maker.commit(run, &mut [&mut certificate], claim)?;
+    let key = scene.station().key();
+    let make = scene
+        .maker
+        .shown(&certificate, key, &make_fields(), question)?;
+    let honest = answer(run, scene, scene.station(), question)?;
+    Ok(Answer {
+        make,
+        title: None,
+        ..honest
+    })
+}
+
+pub(super) fn refuse_forgeries(run: &mut Run<'_>, scene: &mut Scene) -> Result<(), ScenarioError> {
     run.step("refuse-forgeries", |run| {
+        let question = Question::fresh(AUDIENCE);
+        let mistaken = mistaken(run, scene, &question)?;
+        let scene = &*scene;
         let (station, other) = (scene.station(), &scene.stations[1]);
         let network = run.client().network().clone();
-        let question = Question::fresh(AUDIENCE);
         let honest = answer(run, scene, station, &question)?;
         accepted("the untouched answer", judge(&honest, &question, &network))?;
         let neighbour = answer(run, scene, other, &question)?;
@@ -115,6 +143,13 @@ pub(super) fn refuse_forgeries(run: &mut Run<'_>, scene: &Scene) -> Result<(), S
             bare.make = scene.maker.shown(make, station.key(), &make_fields()[..2], &question)?;
         }
         expect("Without its serial number", "credential.claim-missing", &bare, &question)?;
+        expect("With a certificate of another serial number", "machine.other-serial", &mistaken, &question)?;
+        let mut unlisted = honest.clone();
+        if let Some(make) = scene.stations.last().and_then(|last| last.make.as_ref()) {
+            // The fleet begins in one shard of the list and ends in the next.
+            unlisted.make.status = scene.maker.lists.proof(make.number);
+        }
+        expect("With the status of other certificates", "paper.status-not-published", &unlisted, &question)?;
         let mut moved = honest.clone();
         moved.place.index += 1;
         expect("With another place in the roll", "machine.not-enrolled", &moved, &question)?;

@@ -1,4 +1,4 @@
-//! A station gets a new key; another is lost before it was ever switched on.
+//! A station gets a new key, another is taken out of service, a third is lost before it was ever switched on.
 
 use stele_core::cbor::BodyBuilder;
 
@@ -67,6 +67,32 @@ pub(super) fn rotate(run: &mut Run<'_>, scene: &mut Scene) -> Result<(), Scenari
         run.check(known.station == before.party.id(), "the same station as before", || known.station.did())?;
         show_refusals(run, "After the new key", rows);
         let detail = format!("{} kept its DID, its place in the roll and its owner; both papers were renewed for the new key and the old ones revoked.", scene.station().serial);
+        Ok(((), detail))
+    })
+}
+
+/// The owner takes a station out of service; nobody else can.
+pub(super) fn retire(run: &mut Run<'_>, scene: &Scene) -> Result<(), ScenarioError> {
+    run.step("retire-station", |run| {
+        let network = run.client().network().clone();
+        let (maker, owner) = (&scene.parties.maker, &scene.parties.operator);
+        let station = scene.stations.last().ok_or_else(|| ScenarioError::broken("a station", "none"))?;
+        let question = Question::fresh(AUDIENCE);
+        accepted("the station in service", judge(&answer(run, scene, station, &question)?, &question, &network))?;
+        let body = BodyBuilder::new()
+            .bytes("device", station.office.party.id().as_bytes())
+            .text("reason", "worn out")
+            .build();
+        let done = attempt(run, maker, &[], "identity", &[("device.retire", body.clone())])?;
+        let mut rows = vec![refused("The maker retires what it has sold", "identity.device.not-owner", outcome(&done))?];
+        let claim = format!("{} took a station out of service", owner.name);
+        submit(run, owner, &[], "identity", &[("device.retire", body)], &claim)?;
+        rows.push(refused("The retired station answers", "machine.retired", judge(&answer(run, scene, station, &question)?, &question, &network))?);
+        let command = [("key.rotate", rotation(station.key(), &random::key()))];
+        let verdict = sent(attempt(run, &station.office, &[], "identity", &command))?;
+        rows.push(refused("The retired station signs an entry", "identity.key-revoked", verdict)?);
+        show_refusals(run, "Out of service", rows);
+        let detail = format!("{} was taken out of service by its owner; its key ended with it, and its papers say nothing any more.", station.serial);
         Ok(((), detail))
     })
 }

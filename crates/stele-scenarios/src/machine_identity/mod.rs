@@ -37,6 +37,7 @@ const STEPS: &[&str] = &[
     "verify-fleet",
     "sell-again",
     "rotate-key",
+    "retire-station",
     "end-lost-station",
     "steal-maker-key",
     "report-maker-key",
@@ -83,10 +84,11 @@ impl Scenario for MachineIdentity {
         papers::certify(run, &mut scene)?;
         sale::first(run, &mut scene)?;
         challenge::answer_one(run, &scene)?;
-        challenge::refuse_forgeries(run, &scene)?;
+        challenge::refuse_forgeries(run, &mut scene)?;
         challenge::verify_fleet(run, &scene, &mut measured)?;
         sale::again(run, &mut scene)?;
         keys::rotate(run, &mut scene)?;
+        keys::retire(run, &scene)?;
         let doubtful_from = keys::end_lost(run, &scene, &lost)?;
         let forgery = theft::steal(run, &mut scene)?;
         theft::report(run, &scene, doubtful_from)?;
