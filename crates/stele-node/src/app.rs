@@ -18,6 +18,7 @@ use stele_resolver::Resolver;
 use tokio::sync::{oneshot, watch};
 
 use crate::auth::{ApiToken, Gate, Keystore};
+use crate::did_web::WebDocuments;
 use crate::index::Index;
 use crate::metrics::Metrics;
 use crate::office::NodeChain;
@@ -41,6 +42,8 @@ pub struct App {
     pub snapshots: Snapshots,
     /// Documents of DIDs. Before the ledger, which it holds too.
     pub resolver: Resolver,
+    /// Documents of did:web, where the operator lets the node fetch them.
+    pub web_documents: Option<WebDocuments>,
     /// The ledger.
     pub ledger: Arc<Ledger>,
     /// The registers.

@@ -11,6 +11,7 @@
 pub mod api;
 mod app;
 pub mod auth;
+mod did_web;
 mod epcis;
 pub mod founding;
 mod index;
@@ -79,6 +80,8 @@ pub struct NodeConfig {
     /// The address by which wallets and other machines reach the node, such as `https://registry.example`; without one, where it
     /// listens.
     pub public_url: Option<String>,
+    /// Whether the node fetches documents of did:web for whoever asks.
+    pub resolve_did_web: bool,
     /// How much each caller may do.
     pub quotas: QuotaSettings,
     /// Outside witnesses that are asked to cosign the log's checkpoints.
@@ -101,6 +104,7 @@ impl NodeConfig {
             trust_loopback: true,
             allowed_hosts: Vec::new(),
             public_url: None,
+            resolve_did_web: false,
             quotas: QuotaSettings::default(),
             witnesses: Vec::new(),
             snapshot_every: SNAPSHOT_EVERY,
@@ -382,6 +386,7 @@ fn open(
         network,
         snapshots,
         resolver,
+        web_documents: config.resolve_did_web.then(did_web::WebDocuments::new),
         ledger,
         registry,
         index,

@@ -104,6 +104,8 @@ impl Chain for NodeChain {
             let found = self.app()?.resolver.resolve(&did, &name, None);
             let found = found.map_err(|error| KEY_UNKNOWN.because(error))?;
             found.ok_or_else(|| KEY_UNKNOWN.because(&did))?.document
+        } else if let ("web", Some(documents)) = (did.method(), &self.app()?.web_documents) {
+            documents.fetch(&did)?
         } else {
             SelfContained
                 .resolve(&did, &ResolutionOptions::default())

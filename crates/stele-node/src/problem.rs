@@ -92,7 +92,8 @@ impl From<stele_credentials::Refusal> for Problem {
             "office.issuer-unknown"
             | "office.offer-unknown"
             | "office.issued-unknown"
-            | "office.request-over" | "presentation.unknown" => StatusCode::NOT_FOUND,
+            | "office.request-over"
+            | "presentation.unknown" => StatusCode::NOT_FOUND,
             "office.busy" => StatusCode::SERVICE_UNAVAILABLE,
             "office.keeping" => {
                 tracing::error!(cause = refusal.detail(), "the office's file failed");

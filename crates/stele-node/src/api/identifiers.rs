@@ -1,4 +1,5 @@
-//! W3C DID Resolution over HTTP (section 7.1 of the specification): did:stele with history and proofs, did:key and did:jwk.
+//! W3C DID Resolution over HTTP (section 7.1 of the specification): did:stele with history and proofs, did:key, did:jwk, and did:web
+//! where the operator lets the node fetch documents.
 
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -33,7 +34,7 @@ pub struct ResolveQuery {
 
 /// Resolves a DID. `Accept: application/did` gives the document alone.
 #[utoipa::path(get, path = "/1.0/identifiers/{did}", tag = "identifiers",
-    params(("did" = String, Path, description = "did:stele, did:key or did:jwk"), ResolveQuery),
+    params(("did" = String, Path, description = "did:stele, did:key or did:jwk; did:web where the operator lets the node fetch"), ResolveQuery),
     responses((status = 200, body = Object, content_type = "application/did-resolution", description = "The document and about it"),
         (status = 410, body = Object, content_type = "application/did-resolution", description = "The DID was given up"),
         (status = "4XX", content((Object = "application/did-resolution"), (Problem = "application/problem+json")), description = "No document: didResolutionMetadata says why; a problem document for a parameter that is wrong"),
@@ -118,6 +119,9 @@ impl Asked {
             Ok(did) => did,
             Err(refusal) => return Ok(Resolution::of(Err(refusal))),
         };
+        if let ("web", Some(documents)) = (did.method(), &app.web_documents) {
+            return Ok(Resolution::of(documents.fetch(&did)));
+        }
         if did.method() != "stele" {
             return Ok(SelfContained.resolve(&did, &ResolutionOptions::default()));
         }

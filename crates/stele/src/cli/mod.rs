@@ -167,6 +167,9 @@ pub struct UpArgs {
     /// The address by which wallets and other machines reach the node, if it is another than where it listens
     #[arg(long, value_name = "URL", value_parser = http_url, conflicts_with = "validators")]
     pub public_url: Option<String>,
+    /// Fetch documents of did:web for whoever asks: by https, from public addresses only
+    #[arg(long, conflicts_with = "validators")]
+    pub resolve_did_web: bool,
     /// An outside witness to ask for cosignatures: its address, `=`, and its key; again for each
     #[arg(long = "witness", value_name = "URL=VKEY", value_parser = witness_endpoint)]
     pub witnesses: Vec<WitnessEndpoint>,

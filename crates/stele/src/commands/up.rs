@@ -33,6 +33,7 @@ pub fn run(args: UpArgs, printer: &Printer) -> Outcome {
         trust_loopback: !args.no_trust_loopback,
         allowed_hosts: allowed_hosts(&args),
         public_url: args.public_url.clone(),
+        resolve_did_web: args.resolve_did_web,
         snapshot_every: args.snapshot_every,
         witnesses: args.witnesses.clone(),
         read_only: args.read_only,
