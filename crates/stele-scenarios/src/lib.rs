@@ -17,6 +17,7 @@
 
 pub mod data;
 pub mod diploma;
+pub mod ects_transfer;
 mod frame;
 mod kit;
 pub mod machine_identity;
@@ -33,6 +34,7 @@ pub fn all() -> Vec<Box<dyn Scenario>> {
     vec![
         Box::new(trace::Trace),
         Box::new(diploma::Diploma),
+        Box::new(ects_transfer::EctsTransfer),
         Box::new(machine_identity::MachineIdentity),
         Box::new(public_service::PublicService),
     ]
