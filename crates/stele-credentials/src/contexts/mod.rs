@@ -32,6 +32,9 @@ pub const ELM_EDC_AP: &str = "http://data.europa.eu/snb/model/context/edc-ap";
 /// Open Badges 3.0.3.
 pub const OPEN_BADGES_V3: &str = "https://purl.imsglobal.org/spec/ob/v3p0/context-3.0.3.json";
 
+/// Open Badges 3.0, the types of schemas, revocation lists and refresh services.
+pub const OPEN_BADGES_EXTENSIONS: &str = "https://purl.imsglobal.org/spec/ob/v3p0/extensions.json";
+
 /// Every context that is known.
 pub const BUNDLED: &[BundledContext] = &[
     BundledContext {
@@ -78,6 +81,11 @@ pub const BUNDLED: &[BundledContext] = &[
         url: OPEN_BADGES_V3,
         text: include_str!("bundled/open-badges-3.0.3.jsonld"),
         sha256: "ca836d808e9a9fb27124d2b83df15e31a4b63c910cab870bf48dc35cc70185f2",
+    },
+    BundledContext {
+        url: OPEN_BADGES_EXTENSIONS,
+        text: include_str!("bundled/open-badges-extensions.jsonld"),
+        sha256: "7c24eea3ee3398f7449f53270721e5e384e48d3c8c29516cf1e2f0e383024084",
     },
 ];
 
