@@ -43,6 +43,10 @@ pub(super) fn refuse(
         let mut over = agreement.clone();
         over.courses[0].tenths += 50;
         let (over, _) = agree(run, chain, [sending, receiving, student], &over, None)?;
+        let mut elsewhere = agreement.clone();
+        elsewhere.receiving.id = parties.bureau.did();
+        elsewhere.receiving.name.clone_from(&parties.bureau.name);
+        let (elsewhere, _) = agree(run, chain, [sending, &parties.bureau, student], &elsewhere, None)?;
         for (what, paper) in lone {
             let mut file = good.clone();
             file.agreements = vec![fresh(run, &paper)?];
@@ -51,6 +55,8 @@ pub(super) fn refuse(
         let mut file = good.clone();
         file.agreements = vec![fresh(run, &over)?];
         refusals.file(run, scene, "An agreement over 35 ECTS, signed by all", "ects.credits", &file)?;
+        file.agreements = vec![fresh(run, &elsewhere)?];
+        refusals.file(run, scene, "An agreement with somebody else than who certifies", "ects.other-university", &file)?;
         file.agreements = vec![good.agreements[0].clone()];
         refusals.file(run, scene, "The first agreement, without its change", "ects.replaced", &file)?;
         file.agreements = vec![good.agreements[1].clone()];

@@ -96,6 +96,8 @@ pub(super) fn refuse(
         let mut file = good.clone();
         file.decision.paper = altered(&good.decision.paper, "/decision/recognised/0/grade", &kinder)?;
         refusals.file(run, scene, "Another grade in the decision", "trust.not-committed", &file)?;
+        "{}".clone_into(&mut file.decision.paper);
+        refusals.file(run, scene, "A decision that says nothing", "ects.unreadable", &file)?;
         let mut file = good.clone();
         file.agreements[1].paper = altered(&good.agreements[1].paper, "/courses/0/tenths", "100")?;
         refusals.file(run, scene, "More credits in the agreement", "ects.not-attested", &file)?;
