@@ -12,8 +12,8 @@ export default defineConfig({
   reporter: process.env["CI"] ? "line" : "list",
   forbidOnly: true,
   workers: 2,
-  timeout: 180_000,
-  expect: { timeout: 10_000 },
+  timeout: 240_000,
+  expect: { timeout: 30_000 },
   use: {
     baseURL: process.env["CONSOLE_URL"] ?? "",
     locale: "en-GB",
