@@ -193,6 +193,37 @@ impl Client {
         }
     }
 
+    /// The values of several state keys as of one block, with the one receipt that proves them all.
+    ///
+    /// # Errors
+    /// [`ClientError`]; at most 16 keys.
+    pub fn verified_states(
+        &self,
+        keys: &[(&str, &[u8])],
+    ) -> Result<(Vec<u8>, Vec<Option<Vec<u8>>>), ClientError> {
+        let words: Vec<String> = keys
+            .iter()
+            .map(|(register, key)| format!("{register}/{}", hex::encode(key)))
+            .collect();
+        let (first, more) = match words.split_first() {
+            Some((first, [])) => (first, String::new()),
+            Some((first, more)) => (first, format!("?and={}", more.join(","))),
+            None => return Err(self.bad("/v1/state", "no key was asked for")),
+        };
+        let path = format!("/v1/state/{first}/receipt{more}");
+        let receipt = self.get_bytes(&path)?;
+        let verified = verify(&receipt, &self.inner.network)?;
+        let values = keys.iter().map(|(register, key)| {
+            let mut claims = verified.state.iter();
+            claims
+                .find(|claim| claim.register == *register && claim.key == *key)
+                .map(|claim| claim.value.clone())
+                .ok_or_else(|| self.bad(&path, "a receipt that lacks a key"))
+        });
+        let values = values.collect::<Result<_, _>>()?;
+        Ok((receipt, values))
+    }
+
     /// The party of a DID, as JSON.
     ///
     /// # Errors

@@ -120,6 +120,13 @@ fn submit_read_prove() {
             .verified_state("identity", b"nothing here")
             .expect("proven absent");
         assert!(value.is_none());
+        // One receipt for what is there and what is not, as of one block.
+        let keys = [("identity", key.as_slice()), ("trace", b"nothing here")];
+        let (receipt, values) = client.verified_states(&keys).expect("proven together");
+        assert!(values[0].is_some() && values[1].is_none());
+        let verified = stele_core::receipt::verify(&receipt, client.network()).expect("verifies");
+        assert_eq!(verified.state.len(), 2);
+        assert_eq!(verified.state[0].height, verified.state[1].height);
     });
 }
 
@@ -152,6 +159,10 @@ fn refusals_are_problems_with_code_and_hint() {
             ("/v1/blocks/99999999", 404),
             ("/v1/registers/nothing", 404),
             ("/v1/state/identity/zz", 400),
+            ("/v1/state/identity/aa/receipt?and=identity", 400),
+            ("/v1/state/identity/aa/receipt?and=identity/aa", 400),
+            ("/v1/state/identity/aa/receipt?and=identity/zz", 400),
+            ("/v1/state/identity/aa/receipt?or=identity/bb", 400),
             ("/v1/nothing/at/all", 404),
         ] {
             match client.get_bytes(path) {

@@ -1,19 +1,32 @@
 //! Reading and proving state.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
 use axum::response::Response;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value as Json_;
 use stele_core::id::RegisterName;
 use stele_ledger::ledger::ProofError;
 use stele_registers::json::cbor_to_json;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::entries::receipt_response;
 use crate::api::view::Binary;
 use crate::app::SharedApp;
 use crate::problem::{Answer, Problem};
+
+/// The most keys of one receipt.
+const KEYS_MAX: usize = 16;
+
+/// What else a receipt is to prove.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct ReceiptQuery {
+    /// Further keys for the same receipt and the same block: `register/key`, separated by commas, at most 15.
+    and: Option<String>,
+}
 
 /// What a state key holds. Not a proof: that is its receipt.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -43,6 +56,24 @@ fn parse(register: &str, key: &str) -> Answer<Vec<u8>> {
     key.ok_or_else(|| Problem::bad_parameter("key", "1 to 255 bytes in hexadecimal"))
 }
 
+/// All keys that a receipt is to prove.
+fn parse_all(register: &str, key: &str, query: &ReceiptQuery) -> Answer<Vec<(String, Vec<u8>)>> {
+    let mut keys = vec![(register.to_owned(), parse(register, key)?)];
+    let wrong = || {
+        let expected = "register/key, separated by commas, each once, at most 15";
+        Problem::bad_parameter("and", expected)
+    };
+    for more in query.and.iter().flat_map(|more| more.split(',')) {
+        let (register, key) = more.split_once('/').ok_or_else(wrong)?;
+        let pair = (register.to_owned(), parse(register, key)?);
+        if keys.len() == KEYS_MAX || keys.contains(&pair) {
+            return Err(wrong());
+        }
+        keys.push(pair);
+    }
+    Ok(keys)
+}
+
 /// The value of a state key.
 #[utoipa::path(get, path = "/v1/state/{register}/{key}", tag = "state",
     params(("register" = String, Path), ("key" = String, Path, description = "The key in hex; docs/registers/ lists the keys of each register")),
@@ -67,18 +98,27 @@ pub async fn read(
     }))
 }
 
-/// The receipt of a state key: proof that it holds its value, or that it holds none.
+/// The receipt of a state key: proof that it holds its value, or that it holds none. With `and` it proves further keys as of the same block.
 #[utoipa::path(get, path = "/v1/state/{register}/{key}/receipt", tag = "state",
-    params(("register" = String, Path), ("key" = String, Path, description = "The key in hex")),
+    params(("register" = String, Path), ("key" = String, Path, description = "The key in hex"), ReceiptQuery),
     responses((status = 200, body = Binary, content_type = "application/stele-receipt+cbor"), (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Refused; nothing changed"),
         (status = "5XX", body = Problem, content_type = "application/problem+json", description = "The node cannot do it now")))]
 pub async fn receipt(
     State(app): State<SharedApp>,
     Path((register, key)): Path<(String, String)>,
+    query: Result<Query<ReceiptQuery>, QueryRejection>,
 ) -> Answer<Response> {
-    let raw = parse(&register, &key)?;
+    let Query(query) = query.map_err(|_| Problem::bad_parameter("query", "`and`, once"))?;
+    let keys = parse_all(&register, &key, &query)?;
     let name = format!("{register}{key}");
-    let proven = tokio::task::spawn_blocking(move || app.state_receipt(&[(&register, &raw)])).await;
+    let proven = tokio::task::spawn_blocking(move || {
+        let keys: Vec<_> = keys
+            .iter()
+            .map(|(register, key)| (register.as_str(), key.as_slice()))
+            .collect();
+        app.state_receipt(&keys)
+    })
+    .await;
     let receipt = match proven.map_err(|error| Problem::internal(&error))? {
         Ok(receipt) => receipt,
         Err(ProofError::BadRequest) => {
