@@ -94,7 +94,8 @@ impl From<stele_credentials::Refusal> for Problem {
             | "office.issued-unknown"
             | "office.request-over"
             | "presentation.unknown" => StatusCode::NOT_FOUND,
-            "office.busy" => StatusCode::SERVICE_UNAVAILABLE,
+            "office.busy" | "passkey.busy" => StatusCode::SERVICE_UNAVAILABLE,
+            code if code.starts_with("passkey.") => StatusCode::FORBIDDEN,
             "office.keeping" => {
                 tracing::error!(cause = refusal.detail(), "the office's file failed");
                 StatusCode::INTERNAL_SERVER_ERROR
@@ -108,23 +109,6 @@ impl From<stele_credentials::Refusal> for Problem {
             _ => refusal.sentence().to_owned(),
         };
         Self::new(status, refusal.code(), detail, refusal.hint())
-    }
-}
-
-impl From<stele_office::Halted> for Problem {
-    fn from(halted: stele_office::Halted) -> Self {
-        match halted {
-            stele_office::Halted::Office(refusal) => refusal.into(),
-            stele_office::Halted::Passkey(refusal) => Self::new(
-                match refusal.code() {
-                    "passkey.busy" => StatusCode::SERVICE_UNAVAILABLE,
-                    _ => StatusCode::FORBIDDEN,
-                },
-                refusal.code(),
-                refusal.sentence(),
-                refusal.hint(),
-            ),
-        }
     }
 }
 

@@ -30,13 +30,13 @@ mod tests;
 pub use chain::{Chain, SigningParty};
 pub use counter::{Counter, Judgement, NewRequest, Presented};
 pub use office::{IssuedRow, MadeOffer, NewOffer, OfferRow, OfferState, Office};
-pub use people::{Halted, Invitation, SignIn};
+pub use people::{Invitation, SignIn};
 pub use settings::{ClaimSetting, ClientSetting, IssuerSettings, Kind, Shown, ValueType};
 pub use stele_credentials::status::Status;
 
 /// Rules of offices.
 pub mod rules {
-    stele_credentials::refusal_table! {
+    stele_refusal::refusal_table! {
         SETTINGS: "office.settings", refuses_settings_that_do_not_hold,
             "The issuer's settings are not as they have to be.", "Correct the named part; docs/issuing.md describes the file.";
         ISSUER_UNKNOWN: "office.issuer-unknown", refuses_an_unknown_issuer,

@@ -20,27 +20,6 @@ pub(crate) const PERSON: &str = "person/";
 /// The passkeys of all people of the office; none where its address cannot have any.
 pub(crate) struct People(Option<Mutex<Passkeys>>);
 
-/// Why a person could not go on.
-#[derive(Debug)]
-pub enum Halted {
-    /// By a rule of the office.
-    Office(Refusal),
-    /// By a rule of passkeys.
-    Passkey(stele_passkeys::Refusal),
-}
-
-impl From<Refusal> for Halted {
-    fn from(refusal: Refusal) -> Self {
-        Self::Office(refusal)
-    }
-}
-
-impl From<stele_passkeys::Refusal> for Halted {
-    fn from(refusal: stele_passkeys::Refusal) -> Self {
-        Self::Passkey(refusal)
-    }
-}
-
 /// What a person gets to register a passkey with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invitation {
@@ -122,7 +101,7 @@ impl Office {
         reference: &str,
         display_name: &str,
         now: u64,
-    ) -> Result<Invitation, Halted> {
+    ) -> Result<Invitation, Refusal> {
         self.desk(name)?;
         let mut passkeys = self.people.passkeys()?.lock();
         let subject = format!("{name}/{reference}");
@@ -146,20 +125,19 @@ impl Office {
     ///
     /// # Errors
     /// `office.no-passkeys`, those of [`Passkeys::start_enrolment`].
-    pub fn start_enrolment(&self, code: &str, now: u64) -> Result<Started, Halted> {
-        Ok(self.people.passkeys()?.lock().start_enrolment(code, now)?)
+    pub fn start_enrolment(&self, code: &str, now: u64) -> Result<Started, Refusal> {
+        self.people.passkeys()?.lock().start_enrolment(code, now)
     }
 
     /// Ends it with the browser's answer.
     ///
     /// # Errors
     /// Those of [`Passkeys::finish_registration`], `office.keeping`.
-    pub fn finish_enrolment(&self, ceremony: &str, answer: &[u8], now: u64) -> Result<(), Halted> {
+    pub fn finish_enrolment(&self, ceremony: &str, answer: &[u8], now: u64) -> Result<(), Refusal> {
         let mut passkeys = self.people.passkeys()?.lock();
         let record = passkeys.finish_registration(ceremony, answer, now)?;
         keep(&self.file, &record)?;
-        keep_codes(&self.file, &passkeys)?;
-        Ok(())
+        keep_codes(&self.file, &passkeys)
     }
 
     /// The endpoint for pushed authorisation requests.
@@ -195,7 +173,7 @@ impl Office {
     ///
     /// # Errors
     /// `office.issuer-unknown`, `office.request-over`, `office.no-passkeys`, those of [`Passkeys::start_authentication`].
-    pub fn start_sign_in(&self, name: &str, request: &str, now: u64) -> Result<SignIn, Halted> {
+    pub fn start_sign_in(&self, name: &str, request: &str, now: u64) -> Result<SignIn, Refusal> {
         let desk = self.desk(name)?;
         let kinds = {
             let store = &mut *self.running.lock();
@@ -230,7 +208,7 @@ impl Office {
         ceremony: &str,
         answer: &[u8],
         now: u64,
-    ) -> Result<String, Halted> {
+    ) -> Result<String, Refusal> {
         let desk = self.desk(name)?;
         let subject = {
             let mut passkeys = self.people.passkeys()?.lock();
@@ -255,7 +233,7 @@ impl Office {
         let answer = desk
             .issuer
             .grant(request, &person, store, &mut UnwrapErr(SysRng), now);
-        Ok(location(&answer)?)
+        location(&answer)
     }
 
     /// The person does not want to: the address with the error, back in the wallet.

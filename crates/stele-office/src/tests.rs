@@ -12,12 +12,12 @@ use stele_credentials::openid::dcql::{Candidate, Query};
 use stele_credentials::openid::holder::{Request, RequestExpectation, RequestLink};
 use stele_credentials::openid::issuer::GRANT_PRE_AUTHORIZED;
 use stele_credentials::openid::{Answer, Body, Form};
-use stele_credentials::refusal::Rule;
 use stele_credentials::sd_jwt::{
     Binding, ClaimPath, Expectation, Frame, Held, Issuance, Verified, verify,
 };
 use stele_credentials::status::{ListExpectation, Status, TokenStatusList};
 use stele_credentials::trust::{IssuanceProof, KeyReport};
+use stele_refusal::Rule;
 
 use crate::rules::*;
 use crate::settings::IssuerSettings;
@@ -696,13 +696,6 @@ fn waiting(office: &Office) -> String {
     location.strip_prefix(&start).unwrap().to_owned()
 }
 
-fn halted<T: core::fmt::Debug>(done: Result<T, crate::Halted>) -> &'static str {
-    match done.unwrap_err() {
-        crate::Halted::Office(refusal) => refusal.code(),
-        crate::Halted::Passkey(refusal) => refusal.code(),
-    }
-}
-
 /// A person's device, enrolled at an issuer.
 fn enrolled(office: &Office, name: &str, reference: &str) -> stele_passkeys::testing::Device {
     let mut device = stele_passkeys::testing::Device {
@@ -724,7 +717,11 @@ fn enrolled(office: &Office, name: &str, reference: &str) -> stele_passkeys::tes
         .finish_enrolment(&started.ceremony, answer.as_bytes(), now())
         .unwrap();
     let again = office.start_enrolment(&invitation.code, now());
-    assert_eq!(halted(again), "passkey.unknown-code", "a code is good once");
+    assert_eq!(
+        rule(again).code,
+        "passkey.unknown-code",
+        "a code is good once"
+    );
     device
 }
 
@@ -775,10 +772,10 @@ fn a_person_signs_in_and_collects() {
     assert_eq!(claims["given_name"], "Fictional Ada");
     assert_eq!(code(&wallet.ask("diploma", &[3])), NOT_READY.code);
     let over = office.start_sign_in("university", &request, now());
-    assert_eq!(halted(over), REQUEST_OVER.code);
+    assert_eq!(rule(over).code, REQUEST_OVER.code);
     let replayed =
         office.finish_sign_in("university", &request, ceremony, answer.as_bytes(), now());
-    assert_eq!(halted(replayed), "passkey.replayed");
+    assert_eq!(rule(replayed).code, "passkey.replayed");
     let refused = office
         .refuse_sign_in("university", &waiting(office), now())
         .unwrap();
@@ -804,7 +801,7 @@ fn a_passkey_of_another_issuer_collects_nothing() {
         answer.as_bytes(),
         now(),
     );
-    assert_eq!(halted(answer), NOT_YOURS.code);
+    assert_eq!(rule(answer).code, NOT_YOURS.code);
 }
 
 #[test]
@@ -818,5 +815,24 @@ fn an_address_that_is_a_number_has_no_passkeys() {
     let path = folder.path().join("offices.db");
     let office = Office::open(&path, "http://127.0.0.1:4180", world, now()).unwrap();
     let invited = office.invite("university", "F-1", "Fictional Ada", now());
-    assert_eq!(halted(invited), NO_PASSKEYS.code);
+    assert_eq!(rule(invited).code, NO_PASSKEYS.code);
+}
+
+#[test]
+fn each_rule_has_its_own_code_and_a_test_that_names_it() {
+    let sources = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    stele_refusal::check::tables([TABLE], &sources);
+}
+
+#[test]
+fn the_refusals_page_is_the_table() {
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../docs/credentials/office-refusals.md");
+    let page = format!(
+        "# Refusals of offices\n\nIssuers and counters of a node ([issuing](../issuing.md)). Each refusal has a code that never changes its \
+         meaning, a sentence and a hint; the last column names the test that shows it.\nThe page is written from the table in \
+         `crates/stele-office` by `STELE_WRITE_PAGES=1 cargo nextest run -p stele-office refusals_page`.\n\n{}",
+        stele_refusal::rows(TABLE)
+    );
+    stele_refusal::check::page(&file, &page);
 }

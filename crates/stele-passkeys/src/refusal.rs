@@ -1,131 +1,9 @@
-//! Refusals: a stable code, a sentence for the person at the device, and what to do next.
-//!
-//! Every rule is one [`Rule`] of one table. The page docs/credentials/passkey-refusals.md is the table's content; a test
-//! compares them and looks for the test that each rule names.
+//! The rules of passkeys, and the page docs/credentials/passkey-refusals.md. A refusal changes nothing, except that the ceremony is over
+//! and a copied passkey is locked.
 
-use core::fmt;
+pub use stele_refusal::{Refusal, Rule};
 
-/// One rule that can refuse something.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Rule {
-    /// The constant's name, by which the rule's test refers to it.
-    pub name: &'static str,
-    /// The stable code, such as `passkey.expired`. Programs decide by it; it never changes its meaning.
-    pub code: &'static str,
-    /// What is wrong, in words for everyone.
-    pub sentence: &'static str,
-    /// What to do next.
-    pub hint: &'static str,
-    /// The test that shows the refusal.
-    pub test: &'static str,
-}
-
-impl Rule {
-    /// The refusal by this rule, without details.
-    pub const fn refuse(&'static self) -> Refusal {
-        Refusal {
-            rule: self,
-            detail: None,
-        }
-    }
-
-    /// The refusal by this rule, naming what was found. Details are for logs; no program should read them.
-    pub fn because(&'static self, detail: impl fmt::Display) -> Refusal {
-        let mut detail = detail.to_string();
-        if detail.len() > DETAIL_BYTES_MAX {
-            detail.truncate(detail.floor_char_boundary(DETAIL_BYTES_MAX));
-            detail.push('…');
-        }
-        Refusal {
-            rule: self,
-            detail: Some(detail.into_boxed_str()),
-        }
-    }
-}
-
-/// The longest detail, in bytes: details quote foreign input, which must not fill logs.
-const DETAIL_BYTES_MAX: usize = 200;
-
-/// Why something was refused. Nothing was changed by it, except that the ceremony is over and a copied passkey is locked.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Refusal {
-    rule: &'static Rule,
-    detail: Option<Box<str>>,
-}
-
-impl Refusal {
-    /// The rule that refused.
-    pub const fn rule(&self) -> &'static Rule {
-        self.rule
-    }
-
-    /// The stable code.
-    pub const fn code(&self) -> &'static str {
-        self.rule.code
-    }
-
-    /// What is wrong, for people.
-    pub const fn sentence(&self) -> &'static str {
-        self.rule.sentence
-    }
-
-    /// What to do next.
-    pub const fn hint(&self) -> &'static str {
-        self.rule.hint
-    }
-
-    /// What was found, if there is more to say than the sentence.
-    pub fn detail(&self) -> Option<&str> {
-        self.detail.as_deref()
-    }
-
-    /// The refusal as JSON for an HTTP answer: code, sentence and hint. The detail stays in the log of the service.
-    pub fn to_json(&self) -> serde_json::Value {
-        serde_json::json!({
-            "code": self.code(),
-            "sentence": self.sentence(),
-            "hint": self.hint(),
-        })
-    }
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.sentence())?;
-        if let Some(detail) = &self.detail {
-            write!(f, " ({detail})")?;
-        }
-        write!(f, "\nhint: {}", self.hint())
-    }
-}
-
-impl fmt::Debug for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Refusal({}, {:?})", self.code(), self.detail)
-    }
-}
-
-impl core::error::Error for Refusal {}
-
-/// Defines the rules as constants, and the table of them all.
-macro_rules! refusal_table {
-    ($($name:ident: $code:literal, $test:ident, $sentence:literal, $hint:literal;)*) => {
-        $(
-            #[doc = concat!("`", $code, "`: ", $sentence)]
-            pub const $name: &Rule = &Rule {
-                name: stringify!($name),
-                code: $code,
-                sentence: $sentence,
-                hint: $hint,
-                test: stringify!($test),
-            };
-        )*
-        /// All rules.
-        pub const TABLE: &[&Rule] = &[$($name),*];
-    };
-}
-
-refusal_table! {
+stele_refusal::refusal_table! {
     MALFORMED: "passkey.malformed", malformed_answers_are_refused,
         "The answer of the device is not in the form that was expected.",
         "Reload the page and try again; if that does not help, try another browser.";
@@ -184,80 +62,29 @@ refusal_table! {
 
 /// The page docs/credentials/passkey-refusals.md.
 pub fn page() -> String {
-    let mut page = String::from(
+    format!(
         "# Refusals of passkeys\n\nEach refusal has a code that never changes its meaning, a sentence for the person at the device, \
          and a hint. The last column names the test that shows it.\nThe page is written from the table in \
-         `crates/stele-passkeys` by `STELE_WRITE_PAGES=1 cargo nextest run -p stele-passkeys refusals_page`.\n\n\
-         | code | sentence | hint | test |\n|---|---|---|---|\n",
-    );
-    for rule in TABLE {
-        page.push_str(&format!(
-            "| `{}` | {} | {} | `{}` |\n",
-            rule.code, rule.sentence, rule.hint, rule.test
-        ));
-    }
-    page
+         `crates/stele-passkeys` by `STELE_WRITE_PAGES=1 cargo nextest run -p stele-passkeys refusals_page`.\n\n{}",
+        stele_refusal::rows(TABLE)
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::HashSet;
     use std::path::Path;
-
-    /// The body of a test function, up to the next attribute of a test.
-    fn body<'a>(source: &'a str, name: &str) -> Option<&'a str> {
-        let start = source.find(&format!("fn {name}("))?;
-        let rest = &source[start..];
-        Some(&rest[..rest.find("#[test]").unwrap_or(rest.len())])
-    }
 
     #[test]
     fn each_rule_has_its_own_code_and_a_test_that_names_it() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-        let texts: Vec<String> = ["tests.rs", "enrolment.rs"]
-            .iter()
-            .map(|name| std::fs::read_to_string(folder.join(name)).unwrap())
-            .collect();
-        let mut codes = HashSet::new();
-        for rule in TABLE {
-            assert!(codes.insert(rule.code), "{} stands twice", rule.code);
-            assert!(
-                rule.sentence.ends_with('.') && rule.hint.ends_with('.'),
-                "{}",
-                rule.code
-            );
-            let body = texts.iter().find_map(|text| body(text, rule.test));
-            let body =
-                body.unwrap_or_else(|| panic!("{}: there is no test {}", rule.code, rule.test));
-            assert!(
-                body.contains(rule.name),
-                "{}: {} does not name {}",
-                rule.code,
-                rule.test,
-                rule.name
-            );
-        }
+        let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        stele_refusal::check::tables([TABLE], &sources);
     }
 
     #[test]
     fn the_refusals_page_is_the_table() {
         let file = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("../../docs/credentials/passkey-refusals.md");
-        if std::env::var_os("STELE_WRITE_PAGES").is_some() {
-            std::fs::write(&file, page()).unwrap();
-        }
-        let written = std::fs::read_to_string(&file).unwrap();
-        assert!(
-            written == page(),
-            "docs/credentials/passkey-refusals.md is not what the table says"
-        );
-    }
-
-    #[test]
-    fn a_detail_is_cut_at_a_character() {
-        let refusal = MALFORMED.because("aä".repeat(300));
-        assert!(refusal.detail().unwrap().len() <= DETAIL_BYTES_MAX + '…'.len_utf8());
-        assert!(refusal.detail().unwrap().ends_with("a…"));
+        stele_refusal::check::page(&file, &page());
     }
 }

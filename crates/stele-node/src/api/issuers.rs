@@ -219,14 +219,14 @@ pub(super) fn now() -> u64 {
 }
 
 /// Runs work of the office where it may wait: for the file, and for entries to become final.
-pub(super) async fn at_office<T: Send + 'static, E: Into<Problem> + Send + 'static>(
+pub(super) async fn at_office<T: Send + 'static>(
     app: &SharedApp,
-    work: impl FnOnce(&App) -> Result<T, E> + Send + 'static,
+    work: impl FnOnce(&App) -> Result<T, stele_credentials::Refusal> + Send + 'static,
 ) -> Answer<T> {
     let app = SharedApp::clone(app);
     let done = tokio::task::spawn_blocking(move || work(&app)).await;
     done.map_err(|error| Problem::internal(&error))?
-        .map_err(E::into)
+        .map_err(Problem::from)
 }
 
 fn page(
