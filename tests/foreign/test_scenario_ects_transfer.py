@@ -49,9 +49,10 @@ FIGURES = {
     "receipt-verification-p50",
 }  # fmt: skip
 REFUSALS = {
-    "credential.document.other-signers", "credential.issuance.not-accredited", "ects.credits", "ects.decision-differs",
+    "credential.document.other-signers", "credential.issuance.not-accredited", "ects.agreement-too-late", "ects.credits",
+    "ects.decision-differs",
     "ects.not-attested", "ects.other-source", "ects.other-student", "ects.other-university", "ects.receipt-too-old",
-    "ects.replaced", "ects.signer-missing", "ects.table-too-late", "ects.unreadable", "integrity.signature-bad",
+    "ects.replaced", "ects.signer-missing", "ects.table-not-agreed", "ects.table-too-late", "ects.unreadable", "integrity.signature-bad",
     "trust.not-committed", "trust.outside-scope", "trust.proof-malformed", "trust.receipt",
 }  # fmt: skip
 PAPERS = {"agreement-1": "the first agreement", "agreement-2": "the agreement in force", "table-sending": "the sending university",
@@ -208,6 +209,8 @@ def test_all_three_signed_the_agreement(ran: Ran, number: int) -> None:
     signers = {party(paper["student"]), party(paper["sending"]["id"]), party(paper["receiving"]["id"])}
     assert set(kept[3]) == signers and len(kept[3]) == 3
     assert sum(course["tenths"] for course in paper["courses"]) == 300
+    for side in ("sending", "receiving"):
+        assert paper[f"{side}_table"] == commitment(ran, f"table-{side}").hex()
     first, second = commitment(ran, "agreement-1"), commitment(ran, "agreement-2")
     assert kept[4:] == ([None, second] if number == 1 else [first, None])
 

@@ -84,6 +84,7 @@ fn the_whole_story_holds_and_is_told_with_receipts() {
     for code in [
         "credential.document.other-signers",
         "credential.issuance.not-accredited",
+        "ects.agreement-too-late",
         "ects.credits",
         "ects.decision-differs",
         "ects.not-attested",
@@ -93,6 +94,7 @@ fn the_whole_story_holds_and_is_told_with_receipts() {
         "ects.receipt-too-old",
         "ects.replaced",
         "ects.signer-missing",
+        "ects.table-not-agreed",
         "ects.table-too-late",
         "ects.unreadable",
         "integrity.signature-bad",

@@ -41,6 +41,11 @@ pub(super) fn publish_tables(run: &mut Run<'_>, scene: &mut Scene) -> Result<(),
             show(run, university, &table, &file);
             tables.push((table, attested));
         }
+        let office = &parties.sending.office;
+        let other = papers::of_another_field(&tables[0].0);
+        let claim = format!("{} published its table of grades for another field", office.name);
+        let (attested, _) = publish(run, chain, office, &other, None, &claim)?;
+        tables.push((other, attested));
         Ok(((), "Both tables lie beside this report as files, with the salts of their hashes on the chain; the convention of conversion stands in them. They are fictional.".to_owned()))
     })
 }
@@ -95,16 +100,12 @@ pub(super) fn begin(
     run: &mut Run<'_>,
     scene: &mut Scene,
 ) -> Result<(Stay, stele_client::Final), ScenarioError> {
-    let Scene {
-        parties,
-        chain,
-        numbers,
-        ..
-    } = scene;
-    let office = parties::pairwise(run, chain)?;
-    let person = papers::student(&office.did(), numbers);
-    let agreement = papers::agreement(parties, &office.did(), numbers);
-    let (attested, done) = agree(run, chain, three(parties, &office), &agreement, None)?;
+    let office = parties::pairwise(run, &mut scene.chain)?;
+    let person = papers::student(&office.did(), &mut scene.numbers);
+    let agreement = papers::agreement(&scene.parties, &office.did(), &mut scene.numbers);
+    let agreed = scene.agreed(&agreement)?;
+    let Scene { parties, chain, .. } = scene;
+    let (attested, done) = agree(run, chain, three(parties, &office), &agreed, None)?;
     let agreements = vec![(agreement, attested)];
     let stay = Stay {
         office,
@@ -120,11 +121,12 @@ pub(super) fn amend(
     scene: &mut Scene,
     stay: &mut Stay,
 ) -> Result<stele_client::Final, ScenarioError> {
-    let Scene { parties, chain, .. } = scene;
     let (old, attested) = stay.agreed();
     let changed = papers::changed(old);
+    let agreed = scene.agreed(&changed)?;
+    let Scene { parties, chain, .. } = scene;
     let signers = three(parties, &stay.office);
-    let (attested, done) = agree(run, chain, signers, &changed, Some(attested))?;
+    let (attested, done) = agree(run, chain, signers, &agreed, Some(attested))?;
     stay.agreements.push((changed, attested));
     Ok(done)
 }
@@ -182,7 +184,7 @@ pub(super) fn sign(run: &mut Run<'_>, scene: &mut Scene) -> Result<Stay, Scenari
         prove(run, &done, "Student and both universities signed the learning agreement")?;
         keep(run, 1, attested)?;
         show_agreement(run, "The learning agreement; the chain has its salted hash", agreement);
-        let detail = "Three signatures in one entry, over one salted hash. The student signs with a key of this stay alone, which stands under no name.";
+        let detail = "Three signatures in one entry, over one salted hash; the paper names both tables. The student signs with a key of this stay alone, which stands under no name.";
         Ok((stay, detail.to_owned()))
     })
 }

@@ -17,7 +17,7 @@ use stele_credentials::integrity::{Limits, ProofOptions, Suite, suites};
 use stele_credentials::trust::{Batch, IssuanceProof, commitment as issuance_commitment};
 
 use super::chain::{Chain, Command, attest};
-use super::papers::{self, DECISION_TYPE, Decision, PublishedTable, TRANSCRIPT_TYPE};
+use super::papers::{self, Agreed, DECISION_TYPE, Decision, PublishedTable, TRANSCRIPT_TYPE};
 use super::parties::University;
 use super::state::document_key;
 use crate::frame::{Run, ScenarioError};
@@ -161,10 +161,10 @@ pub(super) fn agree(
     run: &mut Run<'_>,
     chain: &mut Chain,
     [sending, receiving, student]: [&Office; 3],
-    agreement: &LearningAgreement,
+    agreed: &Agreed,
     replaces: Option<&Attested>,
 ) -> Result<(Attested, Final), ScenarioError> {
-    let attested = Attested::new(agreement)?;
+    let attested = Attested::new(agreed)?;
     let command = attested.command(papers::AGREEMENT_KIND, replaces)?;
     let cosigners = [student.party.key(), receiving.party.key()];
     let done = chain.apply(run, sending, &cosigners, command)?;

@@ -109,7 +109,7 @@ struct Scene {
     numbers: papers::Numbers,
     parties: parties::Parties,
     chain: chain::Chain,
-    /// What the sending and the receiving university published.
+    /// What the sending and the receiving university published, and the sending one's table for another field.
     tables: Vec<(papers::PublishedTable, file::Attested)>,
     measured: Measured,
 }
@@ -117,6 +117,16 @@ struct Scene {
 impl Scene {
     fn table(&self, place: usize) -> &(papers::PublishedTable, file::Attested) {
         &self.tables[place]
+    }
+
+    /// What all three sign of an agreement: it names the tables.
+    fn agreed(&self, agreement: &LearningAgreement) -> Result<papers::Agreed, ScenarioError> {
+        let name = |place: usize| self.table(place).1.commitment().map(hex::encode);
+        Ok(papers::Agreed {
+            agreement: agreement.clone(),
+            sending_table: name(0)?,
+            receiving_table: name(1)?,
+        })
     }
 
     /// What the verifier asks, now.

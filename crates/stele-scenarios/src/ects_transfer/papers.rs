@@ -34,6 +34,17 @@ pub(super) struct PublishedTable {
     pub table: GradeTable,
 }
 
+/// What the three sign: the agreement, and by which tables its grades will be converted. A university publishes a table for
+/// each field; which one counts must not be left to who converts, when the grade is known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Agreed {
+    #[serde(flatten)]
+    pub agreement: LearningAgreement,
+    /// The tables by their commitments, in hex.
+    pub sending_table: String,
+    pub receiving_table: String,
+}
+
 /// A recognition decision, and which papers it rests on by their commitments, in hex.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -85,6 +96,11 @@ const CHANGED: (usize, &str) = (2, "Dams and Reservoirs");
 /// Passed without being agreed: it counts for nothing at home and is not hidden.
 pub(super) const ADDITIONAL: &str = "Samplian for Beginners";
 const ADDITIONAL_TENTHS: u32 = 30;
+/// Fields of study (ISCED-F 2013).
+const FIELD_CODE: &str = "0732";
+const FIELD: &str = "0732 civil engineering";
+const OTHER_FIELD_CODE: &str = "0311";
+const OTHER_FIELD: &str = "0311 economics";
 const GIVEN: [&str; 6] = ["Ada", "Bela", "Cleo", "Dano", "Edda", "Faro"];
 /// Who got how many, at the receiving university: from 30 with honours down to the pass mark, in steps.
 const AWAY: [(&str, u32); 8] = [
@@ -112,7 +128,7 @@ const HOME: [(&str, u32); 10] = [
 ];
 
 fn table(
-    of: &University,
+    (name, did): (&str, String),
     shares: &[(&str, u32)],
     scale: &str,
     numbers: &mut Numbers,
@@ -121,15 +137,14 @@ fn table(
         grade: (*grade).to_owned(),
         students: students + numbers.below(12) as u32,
     });
-    let name = &of.office.name;
     PublishedTable {
-        publisher: of.office.did(),
+        publisher: did,
         note: format!(
-            "Fictional distribution of passing grades, {scale}, years 2024 and 2025, field 0732 civil engineering; not of any real university."
+            "Fictional distribution of passing grades, {scale}, years 2024 and 2025, field {FIELD}; not of any real university."
         ),
         convention: Convention::Middle,
         table: GradeTable {
-            source: format!("{name}, fictional, 0732, 2024 to 2025"),
+            source: format!("{name}, fictional, {FIELD_CODE}, 2024 to 2025"),
             grades: grades.collect(),
         },
     }
@@ -137,15 +152,49 @@ fn table(
 
 /// The tables of the sending and of the receiving university.
 pub(super) fn tables(parties: &Parties, numbers: &mut Numbers) -> [PublishedTable; 2] {
+    let of = |university: &University| (university.office.name.clone(), university.office.did());
+    both(of(&parties.sending), of(&parties.receiving), numbers)
+}
+
+/// The sending university's table for another field: what is common there is rare here.
+pub(super) fn of_another_field(table: &PublishedTable) -> PublishedTable {
+    let mut other = turned(table);
+    other.note = other.note.replace(FIELD, OTHER_FIELD);
+    other.table.source = other.table.source.replace(FIELD_CODE, OTHER_FIELD_CODE);
+    other
+}
+
+/// The same table with its students the other way round: what was rare is common now.
+pub(super) fn turned(table: &PublishedTable) -> PublishedTable {
+    let mut turned = table.clone();
+    let students = table.table.grades.iter().rev().map(|share| share.students);
+    for (share, students) in turned.table.grades.iter_mut().zip(students) {
+        share.students = students;
+    }
+    turned
+}
+
+fn both(
+    (sending, sending_did): (String, String),
+    (receiving, receiving_did): (String, String),
+    numbers: &mut Numbers,
+) -> [PublishedTable; 2] {
     [
-        table(&parties.sending, &HOME, "from 1.0 to 4.0", numbers),
+        table((&sending, sending_did), &HOME, "from 1.0 to 4.0", numbers),
         table(
-            &parties.receiving,
+            (&receiving, receiving_did),
             &AWAY,
             "from 30 with honours to 20",
             numbers,
         ),
     ]
+}
+
+/// Such tables of nobody.
+#[cfg(test)]
+pub(super) fn example_tables(numbers: &mut Numbers) -> [PublishedTable; 2] {
+    let nobody = || ("Nobody".to_owned(), "did:example:nobody".to_owned());
+    both(nobody(), nobody(), numbers)
 }
 
 /// What the three agree on before the stay.

@@ -77,6 +77,29 @@ pub(super) fn renewed(run: &Run<'_>, file: &TransferFile) -> Result<TransferFile
     Ok(file)
 }
 
+/// The same file with a decision of the sending university that rests on this agreement, and on its table at this place.
+pub(super) fn decided_by(
+    run: &mut Run<'_>,
+    scene: &mut Scene,
+    story: &Story,
+    agreed: &Attested,
+    table: usize,
+) -> Result<TransferFile, ScenarioError> {
+    let [sending, receiving] = [scene.table(table), scene.table(1)];
+    let sources = Sources {
+        agreement: (&story.stay.agreed().0, agreed),
+        transcript: (&story.transcript.plain, &story.transcript.certified),
+        sending: (&sending.0, &sending.1),
+        receiving: (&receiving.0, &receiving.1),
+    };
+    let decision = sources.decide()?;
+    let Scene { parties, chain, .. } = scene;
+    let (certified, _) = certify_decision(run, chain, &parties.sending, &decision)?;
+    let mut file = renewed(run, &story.file)?;
+    file.decision = certified;
+    Ok(file)
+}
+
 pub(super) fn recognise(
     run: &mut Run<'_>,
     scene: &mut Scene,

@@ -3,7 +3,7 @@
 use super::agreement::three;
 use super::file::{Attested, agree};
 use super::papers::{self, AGREEMENT_KIND};
-use super::recognition::fresh;
+use super::recognition::{decided_by, fresh};
 use super::tampering::Refusals;
 use super::{Scene, Story};
 use crate::frame::{Run, ScenarioError};
@@ -17,12 +17,13 @@ pub(super) fn refuse(
     run.step("refuse-missing-signers", |run| {
         let good = &story.file;
         let (agreement, agreed) = story.stay.agreed();
+        let whole = scene.agreed(agreement)?;
         let mut refusals = Refusals::new();
 
         // The universities change the agreement behind the student's back: the register wants all who signed it.
+        let behind = Attested::new(&scene.agreed(&papers::changed(agreement))?)?;
         let Scene { parties, chain, .. } = &mut *scene;
         let [sending, receiving, student] = three(parties, &story.stay.office);
-        let behind = Attested::new(&papers::changed(agreement))?;
         let command = behind.command(AGREEMENT_KIND, Some(agreed))?;
         let done = chain.attempt(run, sending, &[receiving.party.key()], command)?;
         let what = "A change that the student did not sign";
@@ -35,18 +36,19 @@ pub(super) fn refuse(
             ("An agreement that the student did not sign", receiving),
             ("An agreement that the receiving university did not sign", student),
         ] {
-            let paper = Attested::new(agreement)?;
+            let paper = Attested::new(&whole)?;
             let done = chain.apply(run, sending, &[cosigner.party.key()], paper.command(AGREEMENT_KIND, None)?)?;
             prove(run, &done, &format!("{what}: on record with two signatures"))?;
             lone.push((what, paper));
         }
-        let mut over = agreement.clone();
-        over.courses[0].tenths += 50;
+        let mut over = whole.clone();
+        over.agreement.courses[0].tenths += 50;
         let (over, _) = agree(run, chain, [sending, receiving, student], &over, None)?;
-        let mut elsewhere = agreement.clone();
-        elsewhere.receiving.id = parties.bureau.did();
-        elsewhere.receiving.name.clone_from(&parties.bureau.name);
+        let mut elsewhere = whole.clone();
+        elsewhere.agreement.receiving.id = parties.bureau.did();
+        elsewhere.agreement.receiving.name.clone_from(&parties.bureau.name);
         let (elsewhere, _) = agree(run, chain, [sending, &parties.bureau, student], &elsewhere, None)?;
+        let (late, _) = agree(run, chain, [sending, receiving, student], &whole, None)?;
         for (what, paper) in lone {
             let mut file = good.clone();
             file.agreements = vec![fresh(run, &paper)?];
@@ -57,6 +59,9 @@ pub(super) fn refuse(
         refusals.file(run, scene, "An agreement over 35 ECTS, signed by all", "ects.credits", &file)?;
         file.agreements = vec![fresh(run, &elsewhere)?];
         refusals.file(run, scene, "An agreement with somebody else than who certifies", "ects.other-university", &file)?;
+        let mut by_late = decided_by(run, scene, story, &late, 0)?;
+        by_late.agreements = vec![fresh(run, &late)?];
+        refusals.file(run, scene, "An agreement that all three signed after the transcript, and a decision by it", "ects.agreement-too-late", &by_late)?;
         file.agreements = vec![good.agreements[0].clone()];
         refusals.file(run, scene, "The first agreement, without its change", "ects.replaced", &file)?;
         file.agreements = vec![good.agreements[1].clone()];

@@ -2,22 +2,24 @@
 
 use super::agreement::publish;
 use super::file::{Sources, certify_decision};
-use super::papers::PublishedTable;
-use super::recognition::fresh;
+use super::papers::{PublishedTable, turned};
+use super::recognition::{decided_by, fresh};
 use super::tampering::{Refusals, altered};
 use super::verifier::judge;
 use super::{Scene, Story};
 use crate::frame::{Run, ScenarioError};
 use crate::kit::accepted;
 
-/// The same table with its students the other way round: what was rare is common now.
-fn turned(table: &PublishedTable) -> PublishedTable {
-    let mut turned = table.clone();
-    let students = table.table.grades.iter().rev().map(|share| share.students);
-    for (share, students) in turned.table.grades.iter_mut().zip(students) {
-        share.students = students;
+/// The same table with nearly everybody at its end: by it, every grade becomes the lowest.
+fn harsh(table: &PublishedTable) -> PublishedTable {
+    let mut harsh = table.clone();
+    for share in &mut harsh.table.grades {
+        share.students = 1;
     }
-    turned
+    if let Some(lowest) = harsh.table.grades.last_mut() {
+        lowest.students = 10_000;
+    }
+    harsh
 }
 
 pub(super) fn refuse(
@@ -35,8 +37,17 @@ pub(super) fn refuse(
         file.tables[0].paper = altered(&good.tables[0].paper, "/convention", "best")?;
         refusals.file(run, scene, "Another convention in the sending university\u{2019}s table", "ects.not-attested", &file)?;
 
+        // Published beforehand, too, but for another field: nobody agreed on it.
+        let other = scene.table(2).1.clone();
+        let mut file = decided_by(run, scene, story, &story.stay.agreed().1, 2)?;
+        file.tables[0] = fresh(run, &other)?;
+        refusals.file(run, scene, "A decision by the university\u{2019}s table for another field", "ects.table-not-agreed", &file)?;
+        let mut file = good.clone();
+        file.tables[0] = fresh(run, &other)?;
+        refusals.file(run, scene, "The table for another field in the place of the agreed one", "ects.table-not-agreed", &file)?;
+
         // Published when the grades are known, and used for a decision that follows from it to the letter.
-        let late = turned(&scene.table(0).0);
+        let late = harsh(&scene.table(0).0);
         let Scene { parties, chain, .. } = &mut *scene;
         let sending = &parties.sending;
         let claim = format!("{} published another table after the transcript", sending.office.name);
@@ -87,4 +98,27 @@ pub(super) fn refuse(
         let count = refusals.show(run, "Swapped tables");
         Ok(((), format!("{count} files with changed, late, borrowed or outdated tables were refused; the file with its own receipts still verifies after next year\u{2019}s table.")))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use stele_credentials::education::ects::convert;
+
+    use super::super::papers::{Numbers, example_tables};
+    use super::*;
+
+    /// Or the step would fail for a seed that draws grades which the other table leaves as they are.
+    #[test]
+    fn a_harsh_table_changes_every_grade_of_every_seed() {
+        for seed in 0..300 {
+            let [home, away] = example_tables(&mut Numbers(seed));
+            let late = harsh(&home);
+            for share in &away.table.grades {
+                let by = |table: &PublishedTable| {
+                    convert(&share.grade, &away.table, &table.table, table.convention).unwrap()
+                };
+                assert_ne!(by(&home), by(&late), "{} of seed {seed}", share.grade);
+            }
+        }
+    }
 }

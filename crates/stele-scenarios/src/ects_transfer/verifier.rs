@@ -18,8 +18,8 @@ use stele_credentials::trust::{IssuanceProof, Issued, rules};
 
 use super::file::{Attested, Certified, TransferFile};
 use super::papers::{
-    AGREEMENT_KIND, DECISION_TYPE, Decision, PublishedTable, TABLE_KIND, TENTHS, TRANSCRIPT_TYPE,
-    agreed_tenths,
+    AGREEMENT_KIND, Agreed, DECISION_TYPE, Decision, PublishedTable, TABLE_KIND, TENTHS,
+    TRANSCRIPT_TYPE, agreed_tenths,
 };
 use super::state::{Document, document_key};
 use crate::kit::{Refused, one_claim};
@@ -67,6 +67,8 @@ own_rules! {
     other_student: "ects.other-student", "The papers belong to different students or different stays.";
     other_university: "ects.other-university", "The paper is from another university than the one that was agreed on.";
     other_source: "ects.other-source", "The decision rests on other papers than those that were shown.";
+    agreement_too_late: "ects.agreement-too-late", "The agreement was signed only after the grades were known.";
+    table_not_agreed: "ects.table-not-agreed", "The table of grades is not the one that the agreement names.";
     table_too_late: "ects.table-too-late", "The table of grades was published only after the grades were known.";
     decision_differs: "ects.decision-differs", "The decision does not follow from the agreement, the transcript and the published tables.";
 }
@@ -154,8 +156,8 @@ fn committed<T: DeserializeOwned>(
     Ok((value, paper, issued))
 }
 
-/// Checks the transcript's signature and commitment, the decision's commitment, the agreements with all their signers, the tables, and
-/// converts every grade anew, in this order.
+/// Checks the transcript's signature and commitment, the decision's commitment, the agreements with all their signers, the tables, that
+/// both were there before the grades, and converts every grade anew, in this order.
 ///
 /// # Errors
 /// The first rule that something breaks.
@@ -180,7 +182,7 @@ pub(super) fn judge(
 
     let agreement = judge_agreements(&file.agreements, &decided, network)?;
     let [sending, receiving] = &file.tables;
-    let agreed = &agreement.paper;
+    let agreed = &agreement.paper.agreement;
     let sending = judge_table(sending, &agreed.sending, [&certified, &decided], network)?;
     let receiving = judge_table(
         receiving,
@@ -188,6 +190,16 @@ pub(super) fn judge(
         [&certified, &decided],
         network,
     )?;
+
+    let named = &agreement.paper;
+    for (name, table) in [
+        (&named.sending_table, &sending),
+        (&named.receiving_table, &receiving),
+    ] {
+        if *name != Hash::from_bytes(table.commitment).to_string() {
+            return Err(table_not_agreed());
+        }
+    }
 
     let transcript = read_transcript(&credential, &agreed.id, receiving.paper.table)?;
     let named = [
@@ -201,6 +213,10 @@ pub(super) fn judge(
     }
     if transcript.student != agreed.student || decision.decision.student != agreed.student {
         return Err(other_student());
+    }
+    // Signed afterwards, an agreement could leave out what went badly.
+    if agreement.document.height >= certified.issuance.height.get() {
+        return Err(agreement_too_late());
     }
     let sources = [
         (&decision.agreement, agreement.commitment),
@@ -239,7 +255,7 @@ pub(super) fn judge(
             .time_ms
             .min(sending.time_ms)
             .min(receiving.time_ms),
-        agreement: agreement.paper,
+        agreement: agreement.paper.agreement,
         transcript,
         recognised: expected.recognised,
         additional: expected.additional,
@@ -272,11 +288,11 @@ fn judge_agreements(
     agreements: &[Attested],
     decided: &Issued,
     network: &NetworkDescriptor,
-) -> Result<Standing<LearningAgreement>, Refused> {
-    let mut last: Option<Standing<LearningAgreement>> = None;
+) -> Result<Standing<Agreed>, Refused> {
+    let mut last: Option<Standing<Agreed>> = None;
     for attested in agreements {
-        let next: Standing<LearningAgreement> = standing(attested, AGREEMENT_KIND, network)?;
-        let paper = &next.paper;
+        let next: Standing<Agreed> = standing(attested, AGREEMENT_KIND, network)?;
+        let paper = &next.paper.agreement;
         next.require_signers(&[&paper.student, &paper.sending.id, &paper.receiving.id])?;
         if agreed_tenths(paper) != TENTHS {
             return Err(credits());
@@ -285,8 +301,8 @@ fn judge_agreements(
         if next.document.replaces != before {
             return Err(other_source());
         }
-        let same = |before: &Standing<LearningAgreement>| {
-            let before = &before.paper;
+        let same = |before: &Standing<Agreed>| {
+            let before = &before.paper.agreement;
             (
                 &before.id,
                 &before.student,
