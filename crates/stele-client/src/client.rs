@@ -14,7 +14,7 @@ use ureq::Body;
 use ureq::http::{Request, Response};
 
 use crate::error::{ClientError, Problem};
-use crate::types::{Answer, Final, NetworkInfo, OutcomeSummary};
+use crate::types::{Answer, Final, NetworkInfo, OutcomeSummary, ProvenStates};
 use crate::{Party, Watch};
 
 /// The largest answer read into memory, in bytes; receipts and pages are far smaller.
@@ -197,10 +197,7 @@ impl Client {
     ///
     /// # Errors
     /// [`ClientError`]; at most 16 keys.
-    pub fn verified_states(
-        &self,
-        keys: &[(&str, &[u8])],
-    ) -> Result<(Vec<u8>, Vec<Option<Vec<u8>>>), ClientError> {
+    pub fn verified_states(&self, keys: &[(&str, &[u8])]) -> Result<ProvenStates, ClientError> {
         let words: Vec<String> = keys
             .iter()
             .map(|(register, key)| format!("{register}/{}", hex::encode(key)))
@@ -221,7 +218,7 @@ impl Client {
                 .ok_or_else(|| self.bad(&path, "a receipt that lacks a key"))
         });
         let values = values.collect::<Result<_, _>>()?;
-        Ok((receipt, values))
+        Ok(ProvenStates { receipt, values })
     }
 
     /// The party of a DID, as JSON.

@@ -27,5 +27,5 @@ mod watch;
 pub use client::Client;
 pub use error::{ClientError, Problem};
 pub use party::Party;
-pub use types::{Answer, EntrySummary, Final, Head, NetworkInfo, OutcomeSummary};
+pub use types::{Answer, EntrySummary, Final, Head, NetworkInfo, OutcomeSummary, ProvenStates};
 pub use watch::{Watch, WatchEvent};

@@ -112,3 +112,12 @@ pub struct EntrySummary {
     /// What became of it.
     pub outcome: OutcomeSummary,
 }
+
+/// State values as of one block, proven together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProvenStates {
+    /// The receipt.
+    pub receipt: Vec<u8>,
+    /// The values in the order in which they were asked for; `None` where a key holds nothing.
+    pub values: Vec<Option<Vec<u8>>>,
+}

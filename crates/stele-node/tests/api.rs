@@ -122,9 +122,10 @@ fn submit_read_prove() {
         assert!(value.is_none());
         // One receipt for what is there and what is not, as of one block.
         let keys = [("identity", key.as_slice()), ("trace", b"nothing here")];
-        let (receipt, values) = client.verified_states(&keys).expect("proven together");
-        assert!(values[0].is_some() && values[1].is_none());
-        let verified = stele_core::receipt::verify(&receipt, client.network()).expect("verifies");
+        let proven = client.verified_states(&keys).expect("proven together");
+        assert!(proven.values[0].is_some() && proven.values[1].is_none());
+        let verified = stele_core::receipt::verify(&proven.receipt, client.network());
+        let verified = verified.expect("verifies");
         assert_eq!(verified.state.len(), 2);
         assert_eq!(verified.state[0].height, verified.state[1].height);
     });

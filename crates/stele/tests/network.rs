@@ -467,6 +467,11 @@ fn members_take_another_in_leave_and_change_their_keys() {
     let last = describe(&place, &fifth, &harbour, "Fictional harbour office");
     assert_eq!(last.code, 0, "{last:?}");
     let id = last.json()["entry_id"].as_str().expect("an id").to_owned();
+    // Final at one node is not yet known to all.
+    let height = last.json()["height"].as_u64().expect("a height");
+    wait(&place, &successor, "the entry has come", |status| {
+        status["height"].as_u64() >= Some(height)
+    });
     let (receipt, descriptor) = (
         place.path().join("last.receipt"),
         homes[0].join("network.json"),
