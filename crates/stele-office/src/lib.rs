@@ -15,6 +15,7 @@
 mod chain;
 mod counter;
 mod desk;
+mod endpoints;
 mod office;
 mod people;
 mod seal;
