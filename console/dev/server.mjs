@@ -88,6 +88,9 @@ export function start(port = 0) {
         if (more === "entries") return page(response, [...world.entries].reverse().filter((entry) => JSON.stringify(world.detail(entry)).includes(party.did)), query, (entry) => world.summary(entry));
         return json(response, partyView(party));
       }
+      case "issuers":
+        if (request.headers.authorization !== `Bearer ${TOKEN}`) return problem(response, 401, "api.token-missing", "Issuers are for the node's operator.", "The node prints its API token at the start.");
+        return id ? missing(response, "issuer of this name") : json(response, { items: [] });
       case "search": {
         const q = (query.get("q") ?? "").toLowerCase();
         const parties = world.parties.filter(({ name, did }) => `${name} ${did}`.toLowerCase().includes(q)).map(({ did, name }) => ({ kind: "party", id: did, title: name || did, snippet: "organisation" }));

@@ -29,7 +29,7 @@ test("every view fits a phone, and what scrolls can be scrolled by keyboard", as
 });
 
 test("each view has its own title and the navigation says where one is", async ({ page }) => {
-  for (const name of ["Registers", "Entries", "Blocks", "Parties", "Scenarios", "Verify", "Network", "Overview"]) {
+  for (const name of ["Registers", "Entries", "Blocks", "Parties", "Issuers", "Scenarios", "Verify", "Network", "Overview"]) {
     await page.goto("./");
     await page.getByRole("navigation", { name: "Main" }).getByRole("link", { name, exact: true }).click();
     await expect(page).toHaveTitle(new RegExp(name));

@@ -285,7 +285,7 @@ export const token = {
   set: (value: string) => (value ? sessionStorage.setItem(TOKEN, value) : sessionStorage.removeItem(TOKEN)),
 };
 
-async function request(path: string, init: RequestInit = {}): Promise<Response> {
+export async function request(path: string, init: RequestInit = {}): Promise<Response> {
   const headers = new Headers(init.headers);
   if (token.get()) headers.set("authorization", `Bearer ${token.get()}`);
   let response: Response;
@@ -305,7 +305,7 @@ async function problem(response: Response): Promise<Problem> {
   return new Problem(response.status, text("code") || `http-${response.status}`, text("title") || `The node answered ${response.status}`, text("detail"), text("hint"));
 }
 
-async function json<T>(path: string, init?: RequestInit): Promise<T> {
+export async function json<T>(path: string, init?: RequestInit): Promise<T> {
   const response = await request(path, { ...init, headers: { accept: "application/json", ...init?.headers } });
   return (await response.json()) as T;
 }
