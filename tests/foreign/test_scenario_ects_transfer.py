@@ -14,6 +14,7 @@ import os
 import re
 import shutil
 import subprocess
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
@@ -290,6 +291,20 @@ def test_every_grade_of_the_decision_is_what_the_tables_give(ran: Ran) -> None:
 def test_a_favour_is_well_signed_and_on_record(ran: Ran) -> None:
     (receipt,) = ran.about("with a grade that the tables do not give")
     assert isinstance(verify(receipt.read_bytes(), ran.network).what.outcome, Applied), "only a count of one's own finds it"
+
+
+def test_the_code_holds_the_transcript_and_its_proof(ran: Ran) -> None:
+    code, transcript = (ran.folder / "transcript.code").read_bytes(), ran.json("transcript")
+    assert code[0] == 1
+    texts, courses, proof, receipt = cbor2.loads(zlib.decompress(code[1:], wbits=-zlib.MAX_WBITS))
+    subject = transcript["credentialSubject"]
+    assert {subject["id"], subject["familyName"]["en"], transcript["issuer"]["id"], transcript["id"]} <= set(texts)
+    parts = subject["hasClaim"]["hasPart"]
+    assert [course[0] for course in courses] == [part["title"]["en"] for part in parts]
+    assert [course[2] for course in courses] == [part["provenBy"]["grade"]["noteLiteral"]["en"] for part in parts]
+    assert sum(course[1] for course in courses) == 330, "30 ECTS as agreed and 3 more"
+    assert dict(zip(proof[::2], proof[1::2], strict=True)) == transcript["proof"]
+    assert receipt == (ran.folder / "transcript.proof").read_bytes()
 
 
 @pytest.fixture(scope="module")

@@ -66,6 +66,43 @@ impl TransferFile {
     }
 }
 
+impl TransferFile {
+    /// How many parts it has: papers, salts, receipts, keys and proofs.
+    pub fn parts(&self) -> usize {
+        3 * (self.agreements.len() + self.tables.len()) + 6
+    }
+
+    /// Changes the bytes of one part.
+    pub fn change(&mut self, part: usize, change: impl FnOnce(&mut [u8])) {
+        let attested = self.agreements.iter_mut().chain(&mut self.tables);
+        let mut attested: Vec<&mut Attested> = attested.collect();
+        if let Some(paper) = attested.get_mut(part / 3) {
+            match part % 3 {
+                0 => change_text(&mut paper.paper, change),
+                1 => change(&mut paper.salt),
+                _ => change(&mut paper.receipt),
+            }
+            return;
+        }
+        let part = part - 3 * attested.len();
+        let paper = match part / 3 {
+            0 => &mut self.transcript,
+            _ => &mut self.decision,
+        };
+        match part % 3 {
+            0 => change_text(&mut paper.paper, change),
+            1 => change(&mut paper.key),
+            _ => change(&mut paper.proof),
+        }
+    }
+}
+
+fn change_text(text: &mut String, change: impl FnOnce(&mut [u8])) {
+    let mut bytes = std::mem::take(text).into_bytes();
+    change(&mut bytes);
+    *text = String::from_utf8_lossy(&bytes).into_owned();
+}
+
 /// What a rule of the platform refused although it should not.
 pub(super) fn failed(refusal: Refusal) -> ScenarioError {
     ScenarioError::broken("a paper to be made", refusal.to_string())

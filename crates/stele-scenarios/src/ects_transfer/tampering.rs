@@ -137,10 +137,36 @@ pub(super) fn refuse(
         network.key = key.map_err(|error| ScenarioError::broken("a key", error.to_string()))?.public().clone();
         let verdict = judge(good, &scene.question(), &network);
         refusals.rows.push(refused("Under another network\u{2019}s key", "trust.receipt", verdict)?);
+        let damaged = refuse_damaged(run, scene, good)?;
         accepted("the untouched file", judge(good, &scene.question(), run.client().network()))?;
         let count = refusals.show(run, "Altered papers");
-        Ok(((), format!("{count} files in which something was altered or put in were refused, also where the university itself had signed it.")))
+        Ok(((), format!("{count} files in which something was altered or put in were refused, also where the university itself had signed it; so was the file with one bit flipped in any of its {damaged} parts.")))
     })
+}
+
+/// Flips one bit in each part of a file, at a place of the seed's choice; none may pass. Returns how many parts there are.
+fn refuse_damaged(
+    run: &Run<'_>,
+    scene: &mut Scene,
+    good: &TransferFile,
+) -> Result<usize, ScenarioError> {
+    for part in 0..good.parts() {
+        let mut file = good.clone();
+        let mut changed = None;
+        let numbers = &mut scene.numbers;
+        file.change(part, |bytes| {
+            let place = numbers.below(bytes.len());
+            bytes[place] ^= 1;
+            changed = Some(place);
+        });
+        let verdict = judge(&file, &scene.question(), run.client().network());
+        run.check(
+            verdict.is_err(),
+            "a file with a flipped bit to be refused",
+            || format!("it passed with part {part} changed at byte {changed:?}"),
+        )?;
+    }
+    Ok(good.parts())
 }
 
 /// The sending university commits to whatever this says.
