@@ -158,6 +158,7 @@ impl Counter {
         let policy = Trust {
             counter: self,
             issuers: &asked.issuers,
+            now,
         };
         asked.verifier.respond(
             id,
@@ -207,6 +208,7 @@ impl Counter {
 struct Trust<'a> {
     counter: &'a Counter,
     issuers: &'a [String],
+    now: u64,
 }
 
 impl Policy for Trust<'_> {
@@ -225,7 +227,7 @@ impl Policy for Trust<'_> {
 
     fn accept(&self, _: &CredentialQuery, credential: &Verified) -> Result<(), Refusal> {
         match &credential.status {
-            Some(reference) => self.counter.office.require_valid(reference),
+            Some(reference) => self.counter.office.require_valid(reference, self.now),
             None => Ok(()),
         }
     }

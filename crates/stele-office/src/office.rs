@@ -370,18 +370,20 @@ impl Office {
     }
 
     /// Looks up the status of a credential in a list of this office; another's list is not asked.
-    pub(crate) fn require_valid(&self, reference: &StatusReference) -> Result<(), Refusal> {
+    pub(crate) fn require_valid(
+        &self,
+        reference: &StatusReference,
+        now: u64,
+    ) -> Result<(), Refusal> {
         let Some((name, shard)) = self.own_list(&reference.uri) else {
             return Ok(());
         };
         let desk = self.desk(&name)?;
-        let numbers = self.file.not_valid(&name)?;
-        let found = numbers
-            .iter()
-            .find(|(number, _)| desk.layout.place(*number) == (shard as u64, reference.index));
-        found.map_or(Ok(()), |(_, status)| {
-            Status::from_value(*status).require_valid()
-        })
+        let signer = self.chain.signer(&desk.settings.key)?;
+        let place = (shard, reference.index);
+        self.lists
+            .status(&desk, &signer, &self.file, place, now)?
+            .require_valid()
     }
 }
 

@@ -6,7 +6,8 @@ use parking_lot::Mutex;
 use serde_json::json;
 use stele_core::id::sha256;
 use stele_credentials::Refusal;
-use stele_credentials::status::{BitOrder, StatusBits, TokenStatusList, Width};
+use stele_credentials::status::rules::INDEX;
+use stele_credentials::status::{BitOrder, Status, StatusBits, TokenStatusList, Width};
 use stele_credentials::trust::Batch;
 
 use crate::chain::{Chain, SigningParty};
@@ -25,6 +26,8 @@ pub(crate) struct Lists(Mutex<HashMap<String, Made>>);
 struct Made {
     at: u64,
     shards: Vec<String>,
+    /// What the shards say, to look places up.
+    bits: Vec<StatusBits>,
 }
 
 impl Lists {
@@ -37,16 +40,52 @@ impl Lists {
         shard: usize,
         now: u64,
     ) -> Result<Option<String>, Refusal> {
+        self.with(desk, signer, file, shard, now, |made| {
+            made.shards.get(shard).cloned()
+        })
+    }
+
+    /// The status at a place of a shard, by the list that is served.
+    pub fn status(
+        &self,
+        desk: &Desk,
+        signer: &SigningParty,
+        file: &OfficeFile,
+        (shard, index): (usize, u64),
+        now: u64,
+    ) -> Result<Status, Refusal> {
+        self.with(desk, signer, file, shard, now, |made| {
+            let bits = made.bits.get(shard).ok_or_else(|| INDEX.because(shard))?;
+            bits.get(index).map(Status::from_value)
+        })?
+    }
+
+    /// Reads a list that is young enough, and has the shard if there is one.
+    fn with<T>(
+        &self,
+        desk: &Desk,
+        signer: &SigningParty,
+        file: &OfficeFile,
+        shard: usize,
+        now: u64,
+        read: impl FnOnce(&Made) -> T,
+    ) -> Result<T, Refusal> {
         let mut lists = self.0.lock();
         let made = match lists.get(&desk.name) {
-            Some(made) if made.shards.len() > shard && now < made.at + TTL_SECONDS => made,
+            // Anybody may ask for a shard that nobody has: that makes no list anew.
+            Some(made)
+                if now < made.at + TTL_SECONDS
+                    && (shard < made.shards.len() || made.shards.len() == shards(desk, file)?) =>
+            {
+                made
+            }
             _ => {
                 let made = make(desk, signer, file, now)?;
                 lists.insert(desk.name.clone(), made);
                 &lists[&desk.name]
             }
         };
-        Ok(made.shards.get(shard).cloned())
+        Ok(read(made))
     }
 
     /// Makes the list anew after a change, and publishes its root on the ledger.
@@ -79,10 +118,17 @@ impl Lists {
     }
 }
 
+/// How many shards the list has: at least one.
+fn shards(desk: &Desk, file: &OfficeFile) -> Result<usize, Refusal> {
+    let count = file
+        .numbers(&desk.name)?
+        .div_ceil(desk.layout.shard_entries());
+    Ok(usize::try_from(count).unwrap_or(usize::MAX).max(1))
+}
+
 fn make(desk: &Desk, signer: &SigningParty, file: &OfficeFile, now: u64) -> Result<Made, Refusal> {
     let places = desk.layout.shard_entries();
-    let count = file.numbers(&desk.name)?.div_ceil(places).max(1);
-    let mut bits: Vec<StatusBits> = (0..count)
+    let mut bits: Vec<StatusBits> = (0..shards(desk, file)?)
         .map(|_| StatusBits::new(WIDTH, BitOrder::LowFirst, places as usize))
         .collect();
     for (number, status) in file.not_valid(&desk.name)? {
@@ -100,5 +146,6 @@ fn make(desk: &Desk, signer: &SigningParty, file: &OfficeFile, now: u64) -> Resu
     Ok(Made {
         at: now,
         shards: shards.collect::<Result<_, _>>()?,
+        bits,
     })
 }
