@@ -7,28 +7,18 @@ status lists by jwcrypto and token-status-list.
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
-import subprocess
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import pytest
-from conftest import ROOT
 from jwcrypto.jwk import JWK
 from jwcrypto.jws import JWS, InvalidJWSSignature
+from scenario_run import Ran, pass_three_verifiers, run
 from sd_jwt.verifier import SDJWTVerifier
 from token_status_list import BitArray
 
-from stele_verify import Network, verify
+from stele_verify import verify
 from stele_verify.block import Refused
 
-RUN_SECONDS_MAX = 300
-VERIFY_SECONDS_MAX = 60
-TYPESCRIPT = ROOT / "sdk" / "typescript" / "bin" / "stele-verify.js"
 STEPS = [
     "register-offices", "accredit-chain", "issue-diplomas", "commit-batch", "publish-status", "hand-over-proofs",
     "present-two-fields", "refuse-misuse", "verify-all", "revoke-one", "steal-key", "report-stolen-key",
@@ -49,45 +39,10 @@ FIELDS = {"given_name", "family_name", "birthdate", "degree", "field", "eqf_leve
 PERSONAL = (b"Example-4", b"Bachelor of Arts", b"Master of Arts")
 
 
-@dataclass(frozen=True)
-class Ran:
-    """A run: what it printed, and where its report is."""
-
-    report: dict[str, Any]
-    folder: Path
-
-    @property
-    def receipts(self) -> list[Path]:
-        return [Path(item["receipt"]) for item in self.report["evidence"]]
-
-    def about(self, words: str) -> list[Path]:
-        """The receipts of the claims that hold these words."""
-        return [Path(item["receipt"]) for item in self.report["evidence"] if words in item["claim"]]
-
-    def text(self, name: str) -> str:
-        return (self.folder / name).read_text(encoding="utf-8")
-
-    @property
-    def network(self) -> Network:
-        return Network.load(str(self.folder / "network.json"))
-
-
-def binary() -> str:
-    path = os.environ.get("STELE_BIN")
-    if not path or not Path(path).is_file():
-        pytest.fail(f"STELE_BIN does not name the stele binary (it is {path!r}); ./test builds it and sets it")
-    return path
-
-
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     """`stele scenario run diploma`, on a node of its own."""
-    folder = tmp_path_factory.mktemp("diploma") / "report"
-    env = {key: value for key, value in os.environ.items() if not key.startswith("STELE_")}
-    command = [binary(), "scenario", "run", "diploma", "--format", "json", "--output", str(folder)]
-    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=RUN_SECONDS_MAX, check=False)
-    assert done.returncode == 0, f"exit {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
-    return Ran(json.loads(done.stdout), folder)
+    return run("diploma", tmp_path_factory.mktemp("diploma") / "report")
 
 
 def issuer(ran: Ran) -> JWK:
@@ -112,23 +67,9 @@ def test_every_refusal_is_told_with_code_and_sentence(ran: Ran) -> None:
     assert missing == set()
 
 
-def refused_by(verifier: list[str], receipt: Path, network: Path) -> str | None:
-    """What a verifier on the command line says against a receipt; nothing when it accepts."""
-    command = [*verifier, str(receipt), "--network", str(network)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=VERIFY_SECONDS_MAX, check=False)
-    return None if done.returncode == 0 else f"{receipt.name}: exit {done.returncode} {done.stdout} {done.stderr}"
-
-
 def test_every_receipt_passes_three_verifiers(ran: Ran) -> None:
     assert len(ran.receipts) > 20
-    for receipt in ran.receipts:
-        verify(receipt.read_bytes(), ran.network)
-    node = shutil.which("node")
-    assert node, "Node is not installed"
-    for verifier in ([binary(), "verify"], [node, str(TYPESCRIPT)]):
-        with ThreadPoolExecutor(max_workers=2) as pool:
-            said = pool.map(lambda receipt: refused_by(verifier, receipt, ran.folder / "network.json"), ran.receipts)
-        assert [words for words in said if words] == []
+    pass_three_verifiers(ran)
 
 
 def test_nothing_of_a_graduate_is_in_any_receipt(ran: Ran) -> None:

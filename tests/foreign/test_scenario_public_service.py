@@ -8,14 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
-import shutil
-import subprocess
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -23,14 +17,12 @@ import pytest
 from conftest import ROOT
 from jwcrypto.jwk import JWK
 from jwcrypto.jws import InvalidJWSSignature
+from scenario_run import Ran, pass_three_verifiers, run
 from sd_jwt.verifier import SDJWTVerifier
 
-from stele_verify import Network, verify
+from stele_verify import verify
 from stele_verify.block import Refused
 
-RUN_SECONDS_MAX = 300
-VERIFY_SECONDS_MAX = 60
-TYPESCRIPT = ROOT / "sdk" / "typescript" / "bin" / "stele-verify.js"
 STEPS = [
     "register-offices", "accredit-offices", "publish-services", "fill-wallet", "apply-once-only", "change-rule",
     "check-completeness", "hand-over", "decide-with-reasons", "appeal", "tell-citizen", "wait-in-silence", "decide-many",
@@ -57,48 +49,10 @@ PERSONAL = (
 SERVICES = ("parking-permit-1", "parking-permit-2", "business-registration-1", "residence-certificate-1")
 
 
-@dataclass(frozen=True)
-class Ran:
-    """A run: what it printed, and where its report is."""
-
-    report: dict[str, Any]
-    folder: Path
-
-    @property
-    def receipts(self) -> list[Path]:
-        return [Path(item["receipt"]) for item in self.report["evidence"]]
-
-    def about(self, words: str) -> list[Path]:
-        """The receipts of the claims that hold these words."""
-        return [Path(item["receipt"]) for item in self.report["evidence"] if words in item["claim"]]
-
-    def text(self, name: str) -> str:
-        return (self.folder / name).read_text(encoding="utf-8")
-
-    def json(self, name: str) -> Any:
-        return json.loads(self.text(name))
-
-    @property
-    def network(self) -> Network:
-        return Network.load(str(self.folder / "network.json"))
-
-
-def binary() -> str:
-    path = os.environ.get("STELE_BIN")
-    if not path or not Path(path).is_file():
-        pytest.fail(f"STELE_BIN does not name the stele binary (it is {path!r}); ./test builds it and sets it")
-    return path
-
-
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     """`stele scenario run public-service`, on a node of its own."""
-    folder = tmp_path_factory.mktemp("public-service") / "report"
-    env = {key: value for key, value in os.environ.items() if not key.startswith("STELE_")}
-    command = [binary(), "scenario", "run", "public-service", "--format", "json", "--output", str(folder)]
-    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=RUN_SECONDS_MAX, check=False)
-    assert done.returncode == 0, f"exit {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
-    return Ran(json.loads(done.stdout), folder)
+    return run("public-service", tmp_path_factory.mktemp("public-service") / "report")
 
 
 def test_the_report_has_the_shape_that_all_scenarios_share(ran: Ran) -> None:
@@ -119,23 +73,9 @@ def test_every_refusal_is_told_with_code_and_sentence(ran: Ran) -> None:
     assert missing == set()
 
 
-def refused_by(verifier: list[str], receipt: Path, network: Path) -> str | None:
-    """What a verifier on the command line says against a receipt; nothing when it accepts."""
-    command = [*verifier, str(receipt), "--network", str(network)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=VERIFY_SECONDS_MAX, check=False)
-    return None if done.returncode == 0 else f"{receipt.name}: exit {done.returncode} {done.stdout} {done.stderr}"
-
-
 def test_every_receipt_passes_three_verifiers(ran: Ran) -> None:
     assert len(ran.receipts) > 40
-    for receipt in ran.receipts:
-        verify(receipt.read_bytes(), ran.network)
-    node = shutil.which("node")
-    assert node, "Node is not installed"
-    for verifier in ([binary(), "verify"], [node, str(TYPESCRIPT)]):
-        with ThreadPoolExecutor(max_workers=2) as pool:
-            said = pool.map(lambda receipt: refused_by(verifier, receipt, ran.folder / "network.json"), ran.receipts)
-        assert [words for words in said if words] == []
+    pass_three_verifiers(ran)
 
 
 def test_nothing_of_a_citizen_is_in_any_receipt(ran: Ran) -> None:

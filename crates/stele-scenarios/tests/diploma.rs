@@ -6,49 +6,19 @@ use std::collections::BTreeSet;
 
 use serde_json::Value as Json;
 use stele_core::receipt::verify;
+use stele_scenarios::Scenario as _;
 use stele_scenarios::diploma::Diploma;
-use stele_scenarios::{Block, Cell, Options, Report, Scenario as _, run};
-
-fn ran() -> (Report, tempfile::TempDir) {
-    let folder = tempfile::tempdir().unwrap();
-    let options = Options {
-        report: folder.path().to_owned(),
-        seed: Some(7),
-        ..Options::default()
-    };
-    let report = run(&Diploma, small_node::start(), options, &|_| ()).unwrap();
-    (report, folder)
-}
-
-/// The codes in the tables of refusals, with their sentences.
-fn refusals(report: &Report) -> Vec<(String, String)> {
-    let mut found = Vec::new();
-    for block in report.steps.iter().flat_map(|step| &step.blocks) {
-        let Block::Table { head, rows, .. } = block else {
-            continue;
-        };
-        if head.get(1) != Some(&"Code") {
-            continue;
-        }
-        for row in rows {
-            if let [_, Cell::Code(code), Cell::Bad(sentence)] = &row[..] {
-                found.push((code.clone(), sentence.clone()));
-            }
-        }
-    }
-    found
-}
 
 #[test]
 fn the_whole_story_holds_and_is_told_with_receipts() {
-    let (report, folder) = ran();
+    let (report, folder) = small_node::ran(&Diploma);
     for step in &report.steps {
         assert!(step.ok, "{}: {}", step.name, step.detail);
     }
     assert!(report.ok() && report.omitted.is_empty());
     assert_eq!(report.steps.len(), Diploma.steps().len());
 
-    let refusals = refusals(&report);
+    let refusals = small_node::refusals(&report);
     assert!(
         refusals.iter().all(|(_, sentence)| sentence.ends_with('.')),
         "{refusals:?}"

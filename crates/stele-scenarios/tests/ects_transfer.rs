@@ -8,18 +8,7 @@ use std::path::Path;
 use serde_json::Value as Json;
 use stele_core::receipt::verify;
 use stele_scenarios::ects_transfer::EctsTransfer;
-use stele_scenarios::{Block, Cell, Options, Report, Scenario as _, run};
-
-fn ran() -> (Report, tempfile::TempDir) {
-    let folder = tempfile::tempdir().unwrap();
-    let options = Options {
-        report: folder.path().to_owned(),
-        seed: Some(7),
-        ..Options::default()
-    };
-    let report = run(&EctsTransfer, small_node::start(), options, &|_| ()).unwrap();
-    (report, folder)
-}
+use stele_scenarios::{Block, Cell, Report, Scenario as _};
 
 fn tables(report: &Report) -> impl Iterator<Item = (&str, &[&'static str], &[Vec<Cell>])> {
     let blocks = report.steps.iter().flat_map(|step| &step.blocks);
@@ -31,19 +20,6 @@ fn tables(report: &Report) -> impl Iterator<Item = (&str, &[&'static str], &[Vec
         } => Some((caption.as_str(), &head[..], &rows[..])),
         _ => None,
     })
-}
-
-/// The codes in the tables of refusals, with their sentences.
-fn refusals(report: &Report) -> Vec<(&str, &str)> {
-    let mut found = Vec::new();
-    for (_, _, rows) in tables(report).filter(|(_, head, _)| head.get(1) == Some(&"Code")) {
-        for row in rows {
-            if let [_, Cell::Code(code), Cell::Bad(sentence)] = &row[..] {
-                found.push((code.as_str(), sentence.as_str()));
-            }
-        }
-    }
-    found
 }
 
 fn json(folder: &Path, name: &str) -> Json {
@@ -67,20 +43,20 @@ fn band(table: &Json, grade: &str) -> (u64, u64, u64) {
 
 #[test]
 fn the_whole_story_holds_and_is_told_with_receipts() {
-    let (report, folder) = ran();
+    let (report, folder) = small_node::ran(&EctsTransfer);
     for step in &report.steps {
         assert!(step.ok, "{}: {}", step.name, step.detail);
     }
     assert!(report.ok() && report.omitted.is_empty());
     assert_eq!(report.steps.len(), EctsTransfer.steps().len());
 
-    let refusals = refusals(&report);
+    let refusals = small_node::refusals(&report);
     assert!(refusals.len() > 25, "{refusals:?}");
     assert!(
         refusals.iter().all(|(_, sentence)| sentence.ends_with('.')),
         "{refusals:?}"
     );
-    let codes: BTreeSet<&str> = refusals.iter().map(|(code, _)| *code).collect();
+    let codes: BTreeSet<&str> = refusals.iter().map(|(code, _)| code.as_str()).collect();
     for code in [
         "credential.document.other-signers",
         "credential.issuance.not-accredited",
@@ -204,6 +180,7 @@ fn what_is_generated_follows_from_the_seed() {
             .map(|part| part["provenBy"]["grade"]["noteLiteral"]["en"].to_string())
             .collect()
     };
+    let ran = || small_node::ran(&EctsTransfer);
     let ((_, first), (_, second)) = (ran(), ran());
     assert_eq!(grades(&courses(&first)), grades(&courses(&second)));
 }

@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 use stele_client::Client;
 use stele_core::receipt::verify;
 use stele_scenarios::public_service::PublicService;
-use stele_scenarios::{Block, Cell, Options, Report, Scenario as _, run};
+use stele_scenarios::{Options, Report, Scenario as _, run};
 
 const DAY_MS: u64 = 86_400_000;
 
@@ -23,25 +23,6 @@ fn ran(client: Client, report: &Path, input: Option<&Path>) -> Report {
         ..Options::default()
     };
     run(&PublicService, client, options, &|_| ()).unwrap()
-}
-
-/// The codes in the tables of refusals, with their sentences.
-fn refusals(report: &Report) -> Vec<(String, String)> {
-    let mut found = Vec::new();
-    for block in report.steps.iter().flat_map(|step| &step.blocks) {
-        let Block::Table { head, rows, .. } = block else {
-            continue;
-        };
-        if head.get(1) != Some(&"Code") {
-            continue;
-        }
-        for row in rows {
-            if let [_, Cell::Code(code), Cell::Bad(sentence)] = &row[..] {
-                found.push((code.clone(), sentence.clone()));
-            }
-        }
-    }
-    found
 }
 
 fn told(report: &Report, folder: &Path) {
@@ -69,7 +50,7 @@ fn the_whole_story_holds_and_silence_grants_at_its_time() {
     assert_eq!(omitted, ["claim-silence"]);
     assert_eq!(report.steps.len() + 1, PublicService.steps().len());
 
-    let refusals = refusals(&report);
+    let refusals = small_node::refusals(&report);
     assert!(
         refusals.iter().all(|(_, sentence)| sentence.ends_with('.')),
         "{refusals:?}"

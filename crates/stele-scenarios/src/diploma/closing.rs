@@ -4,6 +4,7 @@ use stele_client::ClientError;
 use stele_core::cbor::BodyBuilder;
 use stele_credentials::trust::IssuanceProof;
 
+use super::Scene;
 use super::commitment::commit_body;
 use super::incidents::{key_receipt, outcome};
 use super::offices::{SCOPE, attempt, prove, submit};
@@ -12,8 +13,8 @@ use super::present::{accepted, ask, graduate, refused, show_refusals};
 use super::shown::{Question, Shown, answer};
 use super::status::Lists;
 use super::verifier::{Refused, judge};
-use super::{Scene, random};
 use crate::frame::{Run, ScenarioError};
+use crate::kit::random;
 
 pub(super) fn refuse_outside(run: &mut Run<'_>, scene: &Scene) -> Result<(), ScenarioError> {
     run.step("refuse-outside-accreditation", |run| {

@@ -12,7 +12,6 @@ mod incidents;
 mod offices;
 mod papers;
 mod present;
-mod random;
 mod shown;
 mod state;
 mod status;

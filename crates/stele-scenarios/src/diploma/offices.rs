@@ -7,8 +7,8 @@ use stele_client::{Final, Party};
 use stele_core::cbor::BodyBuilder;
 use stele_core::suite::SigningKey;
 
-use super::random;
 use crate::frame::{Block, Cell, Run, ScenarioError};
+use crate::kit::random;
 
 /// What the faculty may issue: one path in the ministry's tree.
 pub(super) const SCOPE: &str = "XX/universities/letters";

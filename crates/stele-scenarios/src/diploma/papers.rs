@@ -10,10 +10,10 @@ use stele_credentials::jose::Signer as _;
 use stele_credentials::sd_jwt::{Frame, Issuance};
 
 use super::offices::Offices;
-use super::random::{self, System};
 use super::status::{FIRST_NUMBER, Lists};
 use super::{Measured, figures};
 use crate::frame::{Block, Cell, Run, ScenarioError};
+use crate::kit::random::{self, System};
 
 /// Diplomas of this year.
 pub(super) const GRADUATES: usize = 200;

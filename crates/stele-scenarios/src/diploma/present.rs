@@ -9,8 +9,9 @@ use super::papers::{FIELDS, Wallet};
 use super::shown::{ASKED, AUDIENCE, Question, Shown, answer};
 use super::status::Lists;
 use super::verifier::{Accepted, Refused, judge};
-use super::{Measured, Scene, figures, random};
+use super::{Measured, Scene, figures};
 use crate::frame::{Block, Cell, Run, ScenarioError};
+use crate::kit::random;
 
 /// The graduate of the story.
 pub(super) fn graduate(scene: &Scene) -> Result<&Wallet, ScenarioError> {

@@ -50,7 +50,7 @@ impl Question {
     /// The employer's question with a fresh nonce.
     pub fn fresh() -> Self {
         Self {
-            nonce: hex::encode(super::random::bytes::<16>()),
+            nonce: hex::encode(crate::kit::random::bytes::<16>()),
             audience: AUDIENCE,
             required: asked(),
             scope: SCOPE_ASKED,

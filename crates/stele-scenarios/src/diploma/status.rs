@@ -10,8 +10,9 @@ use super::offices::{Offices, submit};
 use super::papers::{GRADUATES, Numbers};
 use super::shown::StatusProof;
 use super::state::status_key;
-use super::{Measured, figures, random};
+use super::{Measured, figures};
 use crate::frame::{Run, ScenarioError};
+use crate::kit::random;
 
 /// The faculty's list; its shards stand below it.
 pub(super) const LIST: &str = "https://letters.example/status";

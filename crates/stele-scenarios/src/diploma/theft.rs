@@ -4,6 +4,7 @@ use stele_core::suite::SigningKey;
 use stele_credentials::Refusal;
 use stele_credentials::trust::{Batch, IssuanceProof, commitment};
 
+use super::Scene;
 use super::commitment::commit_body;
 use super::incidents::{key_receipt, outcome};
 use super::offices::{SCOPE, attempt, prove, submit};
@@ -12,8 +13,8 @@ use super::present::{accepted, graduate, present, refused, show_refusals};
 use super::shown::{Question, Shown, answer, asked};
 use super::status::Lists;
 use super::verifier::judge;
-use super::{Scene, random};
 use crate::frame::{Run, ScenarioError};
+use crate::kit::random;
 
 /// How much earlier than today the forger writes, in seconds: a year.
 const BACKDATED_S: u64 = 365 * 86_400;

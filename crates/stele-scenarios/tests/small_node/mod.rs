@@ -20,6 +20,7 @@ use stele_core::receipt::NetworkDescriptor;
 use stele_core::suite::{SigningKey, Suite};
 use stele_ledger::ledger::{Clock, Finalised, Ledger, LedgerOptions, Progress, system_time};
 use stele_registers::Registry;
+use stele_scenarios::{Block, Cell, Options, Report, Scenario, run};
 
 const MINUTE_MS: u64 = 60_000;
 
@@ -229,4 +230,39 @@ fn in_json(body: &Json) -> Reply {
 
 fn receipt(bytes: Vec<u8>) -> Reply {
     (200, "application/stele-receipt+cbor", bytes)
+}
+
+/// Runs a scenario on a small node, always with the same seed.
+#[allow(
+    dead_code,
+    reason = "one test runs its scenario on nodes whose clocks it moves"
+)]
+pub fn ran(scenario: &dyn Scenario) -> (Report, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let options = Options {
+        report: folder.path().to_owned(),
+        seed: Some(7),
+        ..Options::default()
+    };
+    let report = run(scenario, start(), options, &|_| ()).unwrap();
+    (report, folder)
+}
+
+/// The codes in the tables of refusals, with their sentences.
+pub fn refusals(report: &Report) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for block in report.steps.iter().flat_map(|step| &step.blocks) {
+        let Block::Table { head, rows, .. } = block else {
+            continue;
+        };
+        if head.get(1) != Some(&"Code") {
+            continue;
+        }
+        for row in rows {
+            if let [_, Cell::Code(code), Cell::Bad(sentence)] = &row[..] {
+                found.push((code.clone(), sentence.clone()));
+            }
+        }
+    }
+    found
 }
